@@ -1,0 +1,297 @@
+"""The command line: `jupyterhub-efs-quota`, with `monitor`, `reaper` and `check`.
+
+Without a subcommand it is the service that the hub starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from traitlets import Bool, Unicode
+from traitlets.config import Application, Config
+from traitlets.config.application import ClassesType
+from traitlets.config.loader import KVArgParseConfigLoader
+
+from . import __version__
+from .errors import EFSQuotaError, HubError, SettingsError
+from .logs import start_logging
+from .settings import EFSQuota, handed_over, read_file, resolve
+
+_NEEDED = ("JUPYTERHUB_SERVICE_URL", "JUPYTERHUB_SERVICE_PREFIX", "JUPYTERHUB_API_URL")
+_SHARED_ALIASES = {
+    "config": "Command.config_file",
+    "efs-quota-control": "EFSQuota.quota_control",
+    "home-root": "EFSQuota.home_root",
+    "home-path": "EFSQuota.home_path",
+    "default-quota": "EFSQuota.default_quota",
+    "log-format": "EFSQuota.log_format",
+    "log-level": "EFSQuota.log_level",
+}
+
+
+class _StrictLoader(KVArgParseConfigLoader):
+    """Takes an unknown flag for the mistake that it is."""
+
+    def _handle_unrecognized_alias(self, arg: str) -> None:
+        raise SettingsError(f"--{arg} is no flag. See --help-all.")
+
+
+class Command(Application):
+    """What all commands have in common: settings from a file, the command line, the hub."""
+
+    version = __version__
+    classes: ClassesType = [EFSQuota]
+    aliases: dict[Any, Any] = dict(_SHARED_ALIASES)
+    flags: dict[Any, Any] = {}
+
+    config_file = Unicode("", help="A file with `c.EFSQuota.…` lines to read.").tag(config=True)
+
+    def _create_loader(
+        self, argv: list[str] | None, aliases: Any, flags: Any, classes: Any
+    ) -> KVArgParseConfigLoader:
+        return _StrictLoader(argv, aliases, flags, classes=classes, log=self.log)
+
+    def read_settings(self, argv: list[str] | None) -> EFSQuota:
+        """The settings of the command line, the file and the hub. Raises SettingsError."""
+        try:
+            self.parse_command_line(argv)
+        except SystemExit as ended:
+            if ended.code in (0, None):
+                raise
+            raise SettingsError("The command line is not understood. See --help-all.") from None
+        if self.extra_args:
+            raise SettingsError(f"{self.extra_args[0]!r} is not understood. See --help-all.")
+        config = handed_over(os.environ)
+        if self.config_file:
+            config.merge(read_file(self.config_file))
+        config.merge(self.cli_config)
+        self._refuse_unknown(config)
+        return resolve(config)
+
+    def _refuse_unknown(self, config: Config) -> None:
+        known = {type(self).__name__, "Command", "EFSQuota"}
+        for section, values in config.items():
+            if section not in known:
+                raise SettingsError(f"{section} has no settings. They are in c.EFSQuota.")
+            if section != "EFSQuota":
+                for name in values:
+                    if name not in self.traits(config=True):
+                        raise SettingsError(f"{section}.{name} is no setting. See --help-all.")
+
+
+def fail(error: Exception, status: int = 1) -> None:
+    """End a command with its reason."""
+    print(f"jupyterhub-efs-quota: {error}", file=sys.stderr)
+    sys.exit(status)
+
+
+class LoopCommand(Command):
+    """A loop run by hand or by cron, against any hub."""
+
+    flags: dict[Any, Any] = {
+        "once": ({"LoopCommand": {"once": True}}, "Run one cycle and end."),
+        "dry-run": (
+            {"LoopCommand": {"dry_run": True, "once": True}},
+            "Print what one cycle would do, and do nothing.",
+        ),
+    }
+    aliases: dict[Any, Any] = {
+        **_SHARED_ALIASES,
+        "hub-url": "LoopCommand.hub_url",
+        "api-token": "LoopCommand.api_token",
+        "api-cert": "LoopCommand.api_cert",
+        "stale-quota-secs": "EFSQuota.stale_quota_secs",
+        "du-timeout-secs": "EFSQuota.du_timeout_secs",
+    }
+
+    hub_url = Unicode("", help="The hub's address, such as https://hub.example.org").tag(
+        config=True
+    )
+    api_token = Unicode("", help="A token of the hub. Default: JUPYTERHUB_API_TOKEN.").tag(
+        config=True
+    )
+    api_cert = Unicode(
+        "", help="A CA bundle to trust for the hub's https, or False to trust anything."
+    ).tag(config=True)
+    once = Bool(False, help="Run one cycle and end.").tag(config=True)
+    dry_run = Bool(False, help="Print what would be done, and do nothing.").tag(config=True)
+
+    def launch(self, argv: list[str]) -> None:
+        """Run the command; ends the process."""
+        try:
+            settings = self.read_settings(argv)
+            start_logging(settings.log_format, settings.log_level)
+            asyncio.run(self._run(settings))
+        except (EFSQuotaError, OSError) as error:
+            fail(error)
+
+    async def _run(self, settings: EFSQuota) -> None:
+        from .board import Board
+        from .control.store import ControlStore
+        from .loops.cycle import Rooms
+        from .loops.loop import Loop
+        from .measure.workers import Workers
+        from .offload import Offload
+        from .remeasure import Remeasure, utcnow
+
+        offload, store = Offload(64), ControlStore(settings.quota_control)
+        workers = Workers(settings.measure_concurrency)
+        rooms = Rooms(settings, self._hub(), store, offload, Board(), utcnow)
+        work, name, period = self.cycle(rooms, Remeasure(settings, store, workers, offload, utcnow))
+        try:
+            if self.once:
+                planned = await work.run_once()
+                if self.dry_run:
+                    print("\n".join(f"Would {plan}" for plan in planned) or "Would do nothing.")
+                return
+            stop = asyncio.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop = Loop(name, work.run_once, period)
+            loop.start()
+            await stop.wait()
+            loop.stop()
+        finally:
+            workers.close()
+
+    def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
+        """The work of one cycle, its name and its period."""
+        raise AssertionError("each loop's command has its own")
+
+    def _hub(self) -> Any:
+        from .app import hub_from
+        from .hub.client import HubClient, tls_context
+
+        token = self.api_token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
+        if not token:
+            raise SettingsError("Give a token of the hub: --api-token or JUPYTERHUB_API_TOKEN.")
+        if not self.hub_url:
+            if not os.environ.get("JUPYTERHUB_API_URL"):
+                raise SettingsError("Give the hub's address: --hub-url.")
+            return hub_from({**os.environ, "JUPYTERHUB_API_TOKEN": token})
+        if not self.hub_url.startswith(("http://", "https://")):
+            raise HubError(f"--hub-url {self.hub_url!r} must begin with http:// or https://")
+        tls = None
+        if self.hub_url.startswith("https:"):
+            unverified = self.api_cert.capitalize() == "False"
+            tls = tls_context(None if unverified else self.api_cert or None, verify=not unverified)
+        base = self.hub_url.rstrip("/")
+        return HubClient(base if base.endswith("/hub/api") else f"{base}/hub/api", token, tls)
+
+
+class MonitorCommand(LoopCommand):
+    """Measure the homes of all users of a hub, and record what they hold."""
+
+    name = "jupyterhub-efs-quota monitor"
+    examples = """
+    jupyterhub-efs-quota monitor --once --hub-url=https://hub.example.org \\
+        --efs-quota-control=/efs/quota-control --home-root=/efs/users
+    jupyterhub-efs-quota monitor --dry-run --hub-url=http://127.0.0.1:8000
+    """
+    aliases: dict[Any, Any] = {
+        **LoopCommand.aliases,
+        "period-secs": "EFSQuota.monitor_period_secs",
+    }
+
+    def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
+        """The monitor's."""
+        from .loops.monitor import NAME, Monitor
+
+        work = Monitor(rooms, remeasure, dry_run=self.dry_run)
+        return work, NAME, rooms.settings.monitor_period_secs
+
+
+class ReaperCommand(LoopCommand):
+    """Judge all users of a hub, and stop the servers of those in lockout."""
+
+    name = "jupyterhub-efs-quota reaper"
+    examples = """
+    jupyterhub-efs-quota reaper --once --hub-url=https://hub.example.org \\
+        --efs-quota-control=/efs/quota-control --home-root=/efs/users
+    """
+    aliases: dict[Any, Any] = {
+        **LoopCommand.aliases,
+        "period-secs": "EFSQuota.reaper_period_secs",
+    }
+
+    def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
+        """The reaper's."""
+        from .loops.reaper import NAME, Reaper
+
+        return Reaper(rooms, dry_run=self.dry_run), NAME, rooms.settings.reaper_period_secs
+
+
+class ServiceCommand(Command):
+    """Storage quotas for JupyterHub homes: the service that the hub starts.
+
+    Other commands: `jupyterhub-efs-quota monitor`, `reaper` and `check`; each has --help.
+    """
+
+    name = "jupyterhub-efs-quota"
+    flags: dict[Any, Any] = {
+        "generate-config": (
+            {"ServiceCommand": {"generate_config": True}},
+            "Write a file with all settings and their defaults, and end.",
+        ),
+    }
+    aliases: dict[Any, Any] = dict(_SHARED_ALIASES)
+    generate_config = Bool(False, help="Write a file with all settings, and end.").tag(config=True)
+
+    def launch(self, argv: list[str]) -> None:
+        """Run the service; ends the process when it ends."""
+        managed = all(os.environ.get(name) for name in _NEEDED)
+        settings, wrong = EFSQuota(), None
+        try:
+            settings = self.read_settings(argv)
+        except SettingsError as error:
+            if not managed:
+                fail(error)
+            # The hub would go down with us: stay, and say what is wrong.
+            wrong = error
+        if self.generate_config:
+            self._generate(Path(self.config_file or "jupyterhub_efs_quota_config.py"))
+            return
+        if not managed:
+            missing = next(name for name in _NEEDED if not os.environ.get(name))
+            fail(
+                SettingsError(
+                    f"{missing} is not set: the hub starts this service, see setup(c)."
+                    " To run a loop by hand, see `jupyterhub-efs-quota monitor --help`."
+                )
+            )
+        from .app import Service
+
+        start_logging(settings.log_format, settings.log_level)
+        asyncio.run(Service(settings, os.environ, wrong).run())
+
+    def _generate(self, path: Path) -> None:
+        self.classes = [EFSQuota]
+        try:
+            with path.open("x") as file:
+                file.write(self.generate_config_file([EFSQuota]))
+        except FileExistsError:
+            fail(SettingsError(f"{path} exists already: remove it, or name another with --config."))
+        except OSError as error:
+            fail(SettingsError(f"{path} cannot be written: {error.strerror}"))
+        print(f"Wrote {path}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """`jupyterhub-efs-quota`."""
+    argv = sys.argv[1:] if argv is None else argv
+    subcommand = argv[0] if argv else ""
+    if subcommand == "check":
+        from .check import main as check
+
+        check(argv[1:])
+    elif subcommand == "monitor":
+        MonitorCommand().launch(argv[1:])
+    elif subcommand == "reaper":
+        ReaperCommand().launch(argv[1:])
+    else:
+        ServiceCommand().launch(argv)

@@ -1,0 +1,57 @@
+"""The exceptions of this package.
+
+EFSQuotaError
+ ├── SettingsError          a setting is wrong, or a name is taken
+ ├── ControlError           about the control files
+ │    ├── StoreError        the control directory cannot be read or written
+ │    ├── BrokenFile        a control file that makes no sense; it is left as it is
+ │    └── LockHeld          somebody else is at work on this user
+ ├── HomeError              a home that is outside the home root, or no directory
+ ├── MeasureError           a measurement brought no answer
+ └── HubError               the hub refuses us or talks nonsense
+      └── HubUnreachable    the hub does not answer at all
+
+A message says what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class EFSQuotaError(Exception):
+    """Any error that this package raises on purpose."""
+
+
+class SettingsError(EFSQuotaError):
+    """A setting is wrong: the message names it and says what is allowed."""
+
+
+class ControlError(EFSQuotaError):
+    """Something is wrong with the control files."""
+
+
+class StoreError(ControlError):
+    """The control directory cannot be read or written."""
+
+
+class BrokenFile(ControlError):
+    """A control file cannot be parsed. It is never overwritten and unlocks nobody."""
+
+
+class LockHeld(ControlError):
+    """Another process holds the lock of this user."""
+
+
+class HomeError(EFSQuotaError):
+    """A user's home is not a directory below the home root."""
+
+
+class MeasureError(EFSQuotaError):
+    """A measurement brought no answer: its worker died or the meter failed."""
+
+
+class HubError(EFSQuotaError):
+    """The hub refuses us, or answers something that we don't understand."""
+
+
+class HubUnreachable(HubError):
+    """The hub does not answer: no further request makes sense now."""

@@ -1,0 +1,176 @@
+"""The hub's REST API: users, page by page, and stopping servers.
+
+The one door to the hub. Every fault comes out as a HubError that says what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
+
+from ..errors import HubError, HubUnreachable
+from ..quota.record import parse_time
+
+log = logging.getLogger(__name__)
+
+PAGE_SIZE = 200
+REQUEST_TIMEOUT_SECS = 10.0
+# Waits between tries of one request; a longer Retry-After is honoured up to the most.
+RETRY_WAITS_SECS = (1.0, 2.0, 4.0)
+MOST_WAIT_SECS = 30.0
+_TRY_AGAIN = {429, 500, 502, 503, 504, 599}
+
+
+@dataclass(frozen=True)
+class HubUser:
+    """A user as the hub lists them.
+
+    `groups` is None where our token may not read them. `servers` are the names of the
+    servers that run; "" is the default one.
+    """
+
+    name: str
+    admin: bool = False
+    groups: tuple[str, ...] | None = ()
+    last_activity: datetime | None = None
+    servers: tuple[str, ...] = ()
+
+
+class HubClient:
+    """Talks to the hub at `api_url` (ends with /hub/api) with a token.
+
+    `tls` is the context for https, or None for the system's own trust.
+    """
+
+    def __init__(self, api_url: str, token: str, tls: ssl.SSLContext | None = None) -> None:
+        self._api_url = api_url.rstrip("/")
+        self._token = token
+        self._tls = tls
+        self._waits = RETRY_WAITS_SECS
+
+    async def pages(self) -> AsyncIterator[list[HubUser]]:
+        """All users, a page at a time. Raises HubError."""
+        offset = 0
+        while True:
+            query = urlencode({"limit": PAGE_SIZE, "offset": offset})
+            page = _json(await self._request("GET", f"users?{query}", ok=(200,)))
+            try:
+                users = [_user(item) for item in page["items"]]
+                following = page["_pagination"]["next"]
+                offset_then = following["offset"] if following else None
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise HubError(
+                    f"The hub's list of users is not as expected ({error!r}):"
+                    f" is {self._api_url} a JupyterHub of version 5 or later?"
+                ) from None
+            yield users
+            if offset_then is None:
+                return
+            # By offset: next's url is built from a Host header that may not reach the hub.
+            if not isinstance(offset_then, int) or offset_then <= offset:
+                raise HubError(f"The hub's list of users does not go on after {offset}.")
+            offset = offset_then
+
+    async def stop_server(self, user: str, server: str) -> None:
+        """Stop one server; one that is already gone is fine. Raises HubError."""
+        path = f"users/{quote(user, safe='')}/server"
+        if server:
+            path += f"s/{quote(server, safe='')}"
+        await self._request("DELETE", path, ok=(202, 204, 404))
+
+    async def _request(self, method: str, path: str, ok: tuple[int, ...]) -> HTTPResponse:
+        """One request, tried again where that may help. Raises HubError."""
+        for wait in (*self._waits, None):
+            try:
+                response = await AsyncHTTPClient().fetch(
+                    HTTPRequest(
+                        f"{self._api_url}/{path}",
+                        method=method,
+                        headers={
+                            "Authorization": f"token {self._token}",
+                            "Accept": "application/jupyterhub-pagination+json",
+                        },
+                        ssl_options=self._tls,
+                        connect_timeout=REQUEST_TIMEOUT_SECS,
+                        request_timeout=REQUEST_TIMEOUT_SECS,
+                        follow_redirects=False,
+                    ),
+                    raise_error=False,
+                )
+                code, reason = response.code, response.reason
+                retry_after = response.headers.get("Retry-After", "")
+            except (HTTPClientError, OSError, ValueError) as error:
+                code, reason, retry_after = 599, str(error) or type(error).__name__, ""
+            else:
+                if code in ok:
+                    return response
+            if code not in _TRY_AGAIN or wait is None:
+                kind = HubUnreachable if code == 599 else HubError
+                raise kind(self._say(method, path, code, reason))
+            asked = float(retry_after) if retry_after.isdecimal() else 0.0
+            # A little chance keeps several monitors from knocking together.
+            await asyncio.sleep(min(max(wait, asked), MOST_WAIT_SECS) * random.uniform(1, 1.2))
+        raise AssertionError("the last try returns or raises")
+
+    def _say(self, method: str, path: str, code: int, reason: str) -> str:
+        where = f"{method} {self._api_url}/{path.partition('?')[0]}"
+        if code == 599:
+            return f"{where}: the hub does not answer ({reason}). Is it running, is the URL right?"
+        if code in (401, 403):
+            return (
+                f"{where}: the hub answers {code} {reason}. The token needs the scopes list:users,"
+                " read:users:activity, read:users:groups, read:servers and delete:servers."
+            )
+        return f"{where}: the hub answers {code} {reason}."
+
+
+def _json(response: HTTPResponse) -> Any:
+    try:
+        return json.loads(response.body)
+    except ValueError:
+        raise HubError(
+            f"{response.effective_url}: the answer is no JSON. Is this the hub's API?"
+        ) from None
+
+
+def _user(item: Any) -> HubUser:
+    name = item["name"]
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"a user's name is {name!r}")
+    groups = item.get("groups")
+    return HubUser(
+        name=name,
+        admin=item.get("admin") is True,
+        groups=None if groups is None else tuple(str(group) for group in groups),
+        last_activity=parse_time(item.get("last_activity")),
+        servers=tuple(
+            server_name
+            for server_name, server in (item.get("servers") or {}).items()
+            if server.get("ready")
+        ),
+    )
+
+
+def tls_context(ca: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
+    """A client's TLS context that trusts a CA bundle (default: the system's).
+
+    Raises HubError if the bundle cannot be read.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise HubError(f"The CA bundle {ca} cannot be used: {error}") from None
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

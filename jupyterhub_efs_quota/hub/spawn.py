@@ -1,0 +1,252 @@
+"""The pre-spawn hook: refuses a server to a user in lockout, and lets all others pass.
+
+Runs in the hub for every spawn, so its imports are few and nothing in it blocks the
+event loop. For a user who is not locked it reads one file, whatever the number of users.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from prometheus_client import Counter
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+
+from ..control.store import ControlStore
+from ..errors import BrokenFile, EFSQuotaError, SettingsError
+from ..homes import Homes
+from ..measure.workers import Workers
+from ..offload import Offload
+from ..quota.messages import checked
+from ..quota.record import Record, State
+from ..remeasure import Remeasure
+from ..settings import EFSQuota, resolve
+from .learn import home_of
+from .refusal import refusal
+
+log = logging.getLogger(__name__)
+
+Hook = Callable[[Any], Awaitable[None]]
+
+# In the hub's own metrics, at /hub/metrics.
+DECISIONS = Counter(
+    "jupyterhub_efs_quota_spawn_decisions_total",
+    "Spawns by what the quota hook decided",
+    ["decision"],
+)
+# Reads that may be stuck before the store is taken for dead; verifications at a time.
+_READERS = 64
+_VERIFIERS = 8
+
+
+class SpawnGate:
+    """Decides about spawns, under the settings. One for the life of the hub."""
+
+    def __init__(self, settings: EFSQuota) -> None:
+        self._settings = settings
+        self._homes = settings.homes()
+        self._store = ControlStore(settings.quota_control)
+        self._offload = Offload(_READERS)
+
+    async def check(self, spawner: Any) -> None:
+        """Let the spawn go on, or raise the exception that refuses it."""
+        user = spawner.user.name
+        try:
+            record = await self._offload.run_within(
+                self._settings.hook_timeout, self._read, spawner, user
+            )
+        except BrokenFile as error:
+            # It unlocks nobody: the service still knows what it last read.
+            if await self._ask_service(spawner) is State.LOCKOUT:
+                self._refuse(spawner, Record(user), f"{error} The last good record is a lockout.")
+            self._on_error(spawner, error)
+            return
+        except Exception as error:
+            self._on_error(spawner, error)
+            return
+        if record is None or not record.quota_enabled or record.quota_state is State.OK:
+            DECISIONS.labels("allowed").inc()
+            return
+        if record.quota_state is State.LOCKOUT:
+            if spawner.user.admin and self._settings.admins_exempt:
+                DECISIONS.labels("exempt").inc()
+                log.warning("%s is in lockout and spawns as an administrator", user)
+            else:
+                record = await self._verified(spawner, record)
+                if record.quota_state is State.LOCKOUT:
+                    self._refuse(spawner, record, f"{user} is in lockout")
+                DECISIONS.labels("unlocked").inc()
+        else:
+            DECISIONS.labels("warned").inc()
+        if record.quota_state is not State.OK:
+            tell(spawner, checked(record)[1])
+
+    def _read(self, spawner: Any, user: str) -> Record | None:
+        record = self._store.read(user)
+        home = home_of(spawner, self._homes.home_root)
+        if home is not None:
+            self._learn(user, record, home)
+        return record
+
+    def _learn(self, user: str, record: Record | None, home: Path) -> None:
+        """Write where the home is, if the mapping would look elsewhere."""
+        try:
+            self._homes.below_root(user, home)
+            known = self._homes.of(user, record.home if record else None)
+            if home == known:
+                return
+            with self._store.held(user, create=True) as held:
+                held.write(replace(held.read() or Record(user), home=str(home)))
+        except EFSQuotaError as error:
+            log.debug("The home of %s stays as the mapping has it: %s", user, error)
+
+    async def _verified(self, spawner: Any, record: Record) -> Record:
+        """The record of a locked user, measured again if that can be done in time."""
+        budget = self._settings.verify_secs
+        if not budget:
+            return record
+        try:
+            return await asyncio.wait_for(self._verify_here(record, budget), 2 * budget)
+        except (asyncio.TimeoutError, TimeoutError):
+            return record
+        except (EFSQuotaError, OSError) as error:
+            # The hub has no such mount, or may not write: the service has and may.
+            log.debug("The home of %s is not measured from here: %s", record.user, error)
+        state = await self._ask_service(spawner)
+        return record if state is None else replace(record, quota_state=state)
+
+    async def _verify_here(self, record: Record, budget: float) -> Record:
+        workers = Workers(1)
+        try:
+            remeasure = Remeasure(self._settings, self._store, workers, self._offload)
+            return await remeasure.verify(record, budget)
+        finally:
+            workers.close()
+
+    async def _ask_service(self, spawner: Any) -> State | None:
+        """The user's state as the service finds it now, or None if it does not say."""
+        service = _service(spawner, self._settings.service_name)
+        if service is None or not self._settings.verify_secs:
+            return None
+        user = quote(spawner.user.name, safe="")
+        url = f"{service.url.rstrip('/')}{service.prefix}api/users/{user}/verify"
+        try:
+            response = await AsyncHTTPClient(force_instance=True, max_clients=_VERIFIERS).fetch(
+                HTTPRequest(
+                    url,
+                    method="POST",
+                    body=b"",
+                    headers={"Authorization": f"token {service.api_token}"},
+                    request_timeout=self._settings.verify_secs + 1,
+                    ssl_options=_internal_tls(spawner),
+                )
+            )
+            return State(json.loads(response.body)["state"])
+        except (HTTPClientError, OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("The service cannot verify the lockout of %s: %s", spawner.user.name, error)
+            return None
+
+    def _refuse(self, spawner: Any, record: Record, log_message: str) -> None:
+        DECISIONS.labels("refused").inc()
+        page = _page(spawner, self._settings.service_name)
+        if record.quota_state is State.LOCKOUT:
+            message = checked(record)[1]
+        else:
+            message = "You are over your storage quota.  Logins are disabled."
+        raise refusal(
+            spawner,
+            f"{message} See {page} for what takes the space.",
+            f"<p><strong>Storage quota exceeded.</strong> {html.escape(message)}</p>"
+            f'<p><a class="btn btn-primary" href="{html.escape(page)}">See your storage</a></p>',
+            log_message,
+        )
+
+    def _on_error(self, spawner: Any, error: Exception) -> None:
+        log.error("The storage quota of %s cannot be checked: %s", spawner.user.name, error)
+        if self._settings.on_error == "allow":
+            DECISIONS.labels("error-allowed").inc()
+            return
+        DECISIONS.labels("error-refused").inc()
+        message = (
+            "Your storage quota cannot be checked now, so no server is started."
+            " Try again in a few minutes; if that does not help, tell the administrator."
+        )
+        raise refusal(spawner, message, f"<p>{message}</p>", f"quota check failed: {error}")
+
+
+def make_hook(settings: EFSQuota, site_hook: Any = None) -> Hook:
+    """The hook for `c.Spawner.pre_spawn_hook`; the site's own is called after ours.
+
+    A plain function, since traitlets copies what it finds in a configuration, for each
+    spawner anew: a function it leaves alone.
+    """
+    gate = SpawnGate(settings)
+
+    async def pre_spawn_hook(spawner: Any) -> None:
+        from jupyterhub.utils import maybe_future
+
+        await gate.check(spawner)
+        if site_hook is not None:
+            await maybe_future(site_hook(spawner))
+
+    return pre_spawn_hook
+
+
+async def pre_spawn_hook(spawner: Any) -> None:
+    """The hook for who wires by hand: `c.Spawner.pre_spawn_hook = pre_spawn_hook`.
+
+    Takes its settings from `c.EFSQuota` in the hub's configuration.
+    """
+    # Kept with the hub that it belongs to, and made once.
+    kept = spawner.user.settings
+    gate = kept.get("efs_quota_gate")
+    if gate is None:
+        try:
+            gate = kept["efs_quota_gate"] = SpawnGate(resolve(spawner.config))
+        except SettingsError as error:
+            log.error("Storage quotas are not checked: %s", error)
+            return
+    await gate.check(spawner)
+
+
+def tell(spawner: Any, message: str) -> None:
+    """Show a message first in the spawn's progress."""
+    if getattr(spawner, "_efs_quota_told", None) is None:
+        spawner._efs_quota_progress = spawner.progress
+
+        async def progress() -> AsyncIterator[Any]:
+            yield {"progress": 1, "message": spawner._efs_quota_told}
+            async for progress_event in spawner._efs_quota_progress():
+                yield progress_event
+
+        spawner.progress = progress
+    spawner._efs_quota_told = message
+
+
+def _service(spawner: Any, name: str) -> Any:
+    app = spawner.user.settings.get("app")
+    service = getattr(app, "_service_map", {}).get(name)
+    return service if service is not None and service.url and service.api_token else None
+
+
+def _page(spawner: Any, name: str) -> str:
+    service = _service(spawner, name)
+    if service is not None:
+        return str(service.href)
+    return f"{spawner.user.settings.get('base_url', '/')}services/{name}/"
+
+
+def _internal_tls(spawner: Any) -> Any:
+    from jupyterhub.utils import make_ssl_context
+
+    app = spawner.user.settings["app"]
+    if not app.internal_ssl:
+        return None
+    return make_ssl_context(app.internal_ssl_key, app.internal_ssl_cert, cafile=app.internal_ssl_ca)

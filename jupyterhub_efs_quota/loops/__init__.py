@@ -1,0 +1,1 @@
+"""A loop = plan, work, say how it went."""

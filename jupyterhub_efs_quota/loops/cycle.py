@@ -1,0 +1,103 @@
+"""What the monitor's and the reaper's cycle have in common: users from the hub, in slices.
+
+The store is read in a few threads at a time, since each call to it may take milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from ..board import Board
+from ..control.store import ControlStore
+from ..errors import LockHeld, StoreError
+from ..homes import Homes
+from ..hub.client import HubClient, HubUser
+from ..logs import event
+from ..offload import Offload
+from ..quota.limits import Limits, apply_limit
+from ..quota.record import Record
+from ..settings import EFSQuota
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+STORE_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The parts that a loop works with; `app.py` builds them once."""
+
+    settings: EFSQuota
+    hub: HubClient
+    store: ControlStore
+    offload: Offload
+    board: Board
+    clock: Callable[[], datetime]
+
+    @property
+    def homes(self) -> Homes:
+        """The home mapping."""
+        return self.settings.homes()
+
+
+async def over_all_users(
+    rooms: Rooms, look: Callable[[HubUser], T | None]
+) -> AsyncIterator[list[T]]:
+    """Call `look` (blocking) for every user; yields the answers, page by page.
+
+    Raises HubError, or StoreError where the control directory or the home root is missing.
+    """
+
+    def look_at(users: Sequence[HubUser]) -> list[T]:
+        return [answer for user in users if (answer := look(user)) is not None]
+
+    await rooms.offload.run(_check, rooms)
+    seen: set[str] = set()
+    async for users in rooms.hub.pages():
+        seen.update(user.name for user in users)
+        slices = [users[n::STORE_THREADS] for n in range(STORE_THREADS)]
+        answers = await asyncio.gather(*(rooms.offload.run(look_at, s) for s in slices if s))
+        yield [answer for some in answers for answer in some]
+    rooms.board.keep_only(seen)
+
+
+def _check(rooms: Rooms) -> None:
+    rooms.store.check()
+    if not rooms.homes.home_root.is_dir():
+        raise StoreError(
+            f"The home root {rooms.homes.home_root} is missing: mount it, or set home_root."
+        )
+
+
+def failed(rooms: Rooms, user: HubUser, error: Exception, subsystem: str) -> None:
+    """Log that one user could not be processed, and show it on the board."""
+    if isinstance(error, LockHeld):
+        message = f"Skipping {user.name} since it is already locked for monitoring."
+        event(log, logging.DEBUG, message, subsystem=subsystem)
+        return
+    event(
+        log,
+        logging.ERROR,
+        f"EXCEPTION: Quota processing failed for user {user.name}.",
+        subsystem=subsystem,
+        exc_info=True,
+    )
+    rooms.board.saw(user, None, str(error))
+
+
+def as_listed(record: Record, user: HubUser, limits: Limits, *, grandfather: bool) -> Record:
+    """The record with what the hub's list and the settings say about the user now."""
+    record = replace(record, user=user.name, last_activity=user.last_activity)
+    if not record.quota_enabled:
+        return record
+    if user.groups is None and limits.by_group(user.name):
+        # Without the scope to read groups nobody falls back to a smaller quota.
+        return record
+    limit = limits.limit_for(user.name, user.groups or ())
+    return apply_limit(record, limit, grandfather=grandfather)

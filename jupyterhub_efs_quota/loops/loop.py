@@ -1,0 +1,107 @@
+"""A loop that runs a cycle every so often, and outlives whatever goes wrong in one.
+
+Driven by a tornado PeriodicCallback that ticks and looks whether a cycle is due.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from tornado.ioloop import PeriodicCallback
+
+from ..errors import EFSQuotaError
+from ..logs import event
+from ..quota.messages import too_slow, waiting
+
+log = logging.getLogger(__name__)
+
+TICK_SECS = 1.0
+# After a failed cycle: this long, then twice as long each time, up to the most.
+FAILURE_WAIT_SECS = 60.0
+MOST_FAILURE_WAIT_SECS = 900.0
+
+
+class Loop:
+    """Runs `cycle` every `period_secs`: the first time at once.
+
+    `failure` says what went wrong in the last cycle, None if it went well; `cycles`
+    counts those that went well.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        cycle: Callable[[], Awaitable[object]],
+        period_secs: float,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.period_secs = period_secs
+        self.failure: str | None = None
+        self.cycles = 0
+        self._cycle = cycle
+        self._monotonic = monotonic
+        self._due = monotonic()
+        self._failures = 0
+        self._said: str | None = None
+        # It never runs twice at a time: a tick during a cycle is left out.
+        self._ticker = PeriodicCallback(self.tick, min(TICK_SECS, period_secs / 4) * 1000)
+
+    def start(self) -> None:
+        """Begin to run cycles, on the event loop that runs now."""
+        self._ticker.start()
+
+    def stop(self) -> None:
+        """Run no further cycle."""
+        self._ticker.stop()
+
+    async def tick(self) -> None:
+        """Run a cycle if one is due."""
+        if self._monotonic() < self._due:
+            return
+        started = self._monotonic()
+        try:
+            await self._cycle()
+        except Exception as error:
+            self._failed(error)
+        else:
+            self._succeeded(self._monotonic() - started)
+
+    def _succeeded(self, elapsed: float) -> None:
+        if self._failures:
+            event(
+                log,
+                logging.INFO,
+                f"{self.name} works again after {self._failures} failed cycles.",
+                subsystem=self.name,
+            )
+        self.cycles += 1
+        self._failures, self.failure, self._said = 0, None, None
+        # Whole seconds, as a period is given: "Waiting 10.0 seconds".
+        left = self.period_secs - int(elapsed)
+        if left > 0:
+            event(log, logging.INFO, waiting(float(left), self.name), subsystem=self.name)
+        else:
+            message = too_slow(float(-left), self.period_secs, self.name)
+            event(log, logging.WARNING, message, subsystem=self.name)
+        self._due = self._monotonic() + max(0.0, self.period_secs - elapsed)
+
+    def _failed(self, error: Exception) -> None:
+        said = f"{type(error).__name__}: {error}"
+        # The same failure again is said once, not at every try.
+        level = logging.DEBUG if said == self._said else logging.ERROR
+        event(
+            log,
+            level,
+            "EXCEPTION: Quota checking top level failure.",
+            subsystem=self.name,
+            exc_info=True,
+        )
+        wait = min(FAILURE_WAIT_SECS * 2**self._failures, MOST_FAILURE_WAIT_SECS)
+        self._due = self._monotonic() + min(wait, max(self.period_secs, FAILURE_WAIT_SECS))
+        self._failures = min(self._failures + 1, 32)
+        self.failure = str(error) if isinstance(error, EFSQuotaError) else said
+        self._said = said

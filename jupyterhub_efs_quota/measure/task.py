@@ -1,0 +1,74 @@
+"""What is asked of a meter: one home and the rules it is measured by.
+
+Plain data that travels to a worker process as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from ..quota.usage import Usage
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A limit at which a walk may stop, the home being proven over it. 0 files: none."""
+
+    bytes: int
+    files: int = 0
+    allocated: bool = False
+
+    def passed(self, size: int, allocated: int, files: int) -> bool:
+        """Whether these counts are over the limit."""
+        over_files = bool(self.files) and files > self.files
+        return (allocated if self.allocated else size) > self.bytes or over_files
+
+
+@dataclass(frozen=True)
+class Task:
+    """One home to measure.
+
+    `home` is a resolved directory; odd bytes in it are surrogate escapes. Directories
+    whose name matches a pattern in `skip` are not entered, nor are other file systems
+    unless `cross_mounts`. The meter stops after `deadline_secs`, and as soon as the
+    home is proven over `ceiling`. `allocated`: which size `du` is to count.
+    """
+
+    home: str
+    deadline_secs: float
+    meter: str = "walk"
+    cross_mounts: bool = False
+    skip: tuple[str, ...] = (".snapshot", ".zfs")
+    ceiling: Ceiling | None = None
+    allocated: bool = False
+
+
+def dump_task(task: Task) -> bytes:
+    """A task as one line."""
+    return json.dumps(asdict(task)).encode() + b"\n"
+
+
+def load_task(line: bytes) -> Task:
+    """The task in a line of `dump_task`."""
+    values = json.loads(line)
+    values["skip"] = tuple(values["skip"])
+    if values["ceiling"] is not None:
+        values["ceiling"] = Ceiling(**values["ceiling"])
+    return Task(**values)
+
+
+def dump_answer(answer: Usage | str) -> bytes:
+    """A usage, or what went wrong, as one line."""
+    body = {"error": answer} if isinstance(answer, str) else {"usage": asdict(answer)}
+    return json.dumps(body).encode() + b"\n"
+
+
+def load_answer(line: bytes) -> Usage | str:
+    """The answer in a line of `dump_answer`. Raises ValueError if it is none."""
+    body = json.loads(line)
+    if "error" in body:
+        return str(body["error"])
+    values = body["usage"]
+    values["unreadable_names"] = tuple(values["unreadable_names"])
+    return Usage(**values)

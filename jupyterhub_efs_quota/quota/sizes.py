@@ -1,0 +1,47 @@
+"""Sizes in bytes, read from settings and written for people."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+KIB, MIB, GIB, TIB, PIB = (1024**n for n in range(1, 6))
+
+_UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": TIB, "P": PIB}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:i?B|i)?", re.IGNORECASE | re.ASCII)
+
+
+def parse_size(size: str | int) -> int:
+    """Bytes in a size as a setting gives it: `10Gi`, `500M`, `1.5T`, `"4096"` or `4096`.
+
+    Units are powers of 1024, with or without the `i` and a final `B`. A fraction of
+    a byte is rounded down. Raises ValueError, saying what is allowed.
+    """
+    if isinstance(size, int) and not isinstance(size, bool) and size >= 0:
+        return size
+    match = _SIZE.fullmatch(size.strip()) if isinstance(size, str) else None
+    if match is None:
+        raise ValueError(f"{size!r} is not a size: write 10Gi, 500M, 1.5T or a number of bytes")
+    number, unit = match.groups()
+    return int(Fraction(number) * _UNITS[unit.upper()])
+
+
+def format_size(size: int) -> str:
+    """A size for people, to one decimal: `2.9 MiB`, `10 bytes`, `1 byte`."""
+    if size < KIB:
+        return f"{size} byte" if size == 1 else f"{size} bytes"
+    for unit, factor in (("PiB", PIB), ("TiB", TIB), ("GiB", GIB), ("MiB", MIB)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size / KIB:.1f} KiB"
+
+
+def fixed_width_size(size: int) -> str:
+    """A size seven wide, right-aligned, as log lines and `check` have always shown it.
+
+    A unit is used from one byte above it: `   1024`, then `   1.0K`; never above T.
+    """
+    for unit, factor in (("T", TIB), ("G", GIB), ("M", MIB), ("K", KIB)):
+        if size > factor:
+            return f"{size / factor:6.1f}{unit}"
+    return f"{size:7d}"

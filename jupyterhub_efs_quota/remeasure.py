@@ -1,0 +1,188 @@
+"""One user: measure the home now and record what follows.
+
+Called by the monitor, by the pages' button, and by the spawn hook before it refuses.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from .control.store import ControlStore
+from .errors import ControlError, StoreError
+from .logs import event
+from .measure.task import Ceiling, Task
+from .measure.workers import Workers
+from .offload import Offload
+from .quota import messages
+from .quota.judge import distrusted, judge, record_usage
+from .quota.record import UNDEFINED_BYTES, Record
+from .quota.usage import Usage
+from .settings import EFSQuota
+
+log = logging.getLogger(__name__)
+
+
+def utcnow() -> datetime:
+    """The time now: the one clock, so that tests can travel."""
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    record: Record
+    home: str
+    started: datetime
+    lock: ExitStack
+
+
+class Remeasure:
+    """Measures single homes under the settings, and keeps the control files."""
+
+    def __init__(
+        self,
+        settings: EFSQuota,
+        store: ControlStore,
+        workers: Workers,
+        offload: Offload,
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
+        self._settings = settings
+        self._homes = settings.homes()
+        self._store = store
+        self._workers = workers
+        self._offload = offload
+        self._clock = clock
+
+    async def measure(self, user: str, *, planned: Record | None = None) -> Record | None:
+        """Measure a user's home, judge and save; the new record.
+
+        None if there is nothing to do: another monitor has measured it since `planned`
+        was read. Raises LockHeld while somebody else measures it, HomeError,
+        FileNotFoundError, MeasureError or ControlError; the record then stays as it was.
+        """
+        begun = await self._offload.run(self._begin, user, planned)
+        if begun is None:
+            return None
+        try:
+            usage = await self._workers.measure(
+                self._task(begun.home, self._settings.du_timeout_secs)
+            )
+            record = await self._offload.run(self._finish, begun, usage)
+        except BaseException:
+            await self._offload.run(self._undo, begun)
+            raise
+        finally:
+            await self._offload.run(begun.lock.close)
+        self._say(begun.record, record, usage)
+        return record
+
+    async def verify(self, record: Record, budget_secs: float) -> Record:
+        """Look whether a locked user still is over, for at most `budget_secs`.
+
+        Stops as soon as that is proven. Saves and gives the new record if it is a better
+        one; else the record given. Raises as `measure` does.
+        """
+        home = await self._offload.run(self._resolve, record)
+        started = self._clock()
+        ceiling = Ceiling(record.quota_bytes, record.quota_files or 0, self._allocated)
+        usage = await self._workers.measure(self._task(home, budget_secs, ceiling))
+        if not usage.complete:
+            return record
+        return await self._offload.run(self._release, record, usage, started)
+
+    @property
+    def _allocated(self) -> bool:
+        return self._settings.size_basis == "allocated"
+
+    def _task(self, home: str, deadline_secs: float, ceiling: Ceiling | None = None) -> Task:
+        return Task(
+            home,
+            deadline_secs,
+            meter=self._settings.meter,
+            cross_mounts=self._settings.cross_mounts,
+            skip=tuple(self._settings.skip_directories),
+            ceiling=ceiling,
+            allocated=self._allocated,
+        )
+
+    def _resolve(self, record: Record) -> str:
+        home = self._homes.of(record.user, record.home)
+        return str(self._homes.resolve(record.user, home))
+
+    def _begin(self, user: str, planned: Record | None) -> _Begun | None:
+        with ExitStack() as stack:
+            stack.enter_context(self._store.measuring(user))
+            with self._store.held(user) as held:
+                record = held.read()
+                if record is None:
+                    raise StoreError(f"{self._store.path(user)} is gone.")
+                if planned is not None and record.started != planned.started:
+                    return None
+                home = self._resolve(record)
+                started = self._clock()
+                # Others see by this that somebody is at it; the old numbers still hold.
+                held.write(replace(record, started=started))
+            return _Begun(record, home, started, stack.pop_all())
+
+    def _finish(self, begun: _Begun, usage: Usage) -> Record:
+        with self._store.held(begun.record.user) as held:
+            # Read again: it may have been edited by hand while we measured.
+            record = held.read() or begun.record
+            record = self._judged(record, usage, begun.started)
+            held.write(record)
+        return record
+
+    def _release(self, record: Record, usage: Usage, started: datetime) -> Record:
+        with self._store.held(record.user) as held:
+            current = held.read()
+            if current is None:
+                return record
+            judged = self._judged(current, usage, started)
+            held.write(judged)
+        return judged
+
+    def _judged(self, record: Record, usage: Usage, started: datetime) -> Record:
+        stopped = self._clock()
+        record = record_usage(
+            record,
+            usage,
+            started=started,
+            stopped=stopped,
+            allocated=self._allocated,
+            grandfather=self._settings.grandfather,
+        )
+        return judge(record, stopped, self._settings.grace_secs)
+
+    def _undo(self, begun: _Begun) -> None:
+        """Give back the old start, so that a failed measurement is tried again."""
+        try:
+            with self._store.held(begun.record.user) as held:
+                record = held.read()
+                if record is not None and record.started == begun.started:
+                    held.write(replace(record, started=begun.record.started))
+        except ControlError as error:
+            log.warning("A failed measurement stays on record as begun: %s", error)
+
+    def _say(self, before: Record, record: Record, usage: Usage) -> None:
+        event(log, logging.INFO, messages.updated(record), subsystem="Monitor", record=record)
+        size = usage.allocated if self._allocated else usage.bytes
+        doubt = distrusted(before, usage, UNDEFINED_BYTES if size is None else size)
+        if doubt is not None and not usage.timed_out:
+            event(
+                log,
+                logging.WARNING,
+                f"Quota for {record.user} keeps its old number: {doubt}.",
+                subsystem="Monitor",
+            )
+        if usage.unreadable_names:
+            event(
+                log,
+                logging.WARNING,
+                f"{usage.hidden} entries in the home of {record.user} could not be read:"
+                f" {', '.join(usage.unreadable_names)}",
+                subsystem="Monitor",
+            )

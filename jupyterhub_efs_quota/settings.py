@@ -1,0 +1,358 @@
+"""Every setting of the product: `c.EFSQuota.…` in jupyterhub_config.py.
+
+One class, read by the hook inside the hub, by the service and by the commands, so that
+a setting is given once. `setup(c)` hands them to the service.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from traitlets import (
+    Bool,
+    Dict,
+    Enum,
+    Float,
+    Instance,
+    Int,
+    List,
+    TraitError,
+    TraitType,
+    Unicode,
+    Union,
+    validate,
+)
+from traitlets.config import Config, Configurable
+from traitlets.config.loader import (
+    ConfigFileNotFound,
+    DeferredConfig,
+    LazyConfigValue,
+    PyFileConfigLoader,
+)
+
+from .errors import SettingsError
+from .homes import Homes, check_template
+from .quota.limits import Limits
+from .quota.sizes import parse_size
+
+# How setup(c) hands the settings to the service that the hub starts.
+HANDED_OVER = "JUPYTERHUB_EFS_QUOTA_SETTINGS"
+# One environment variable may hold 128 KiB.
+_MOST_HANDED_OVER = 120 * 1024
+
+
+class Size(TraitType[int, int | str]):
+    """A size in bytes: `10Gi`, `500M`, `1.5T`, or a number."""
+
+    info_text = "a size like 10Gi, 500M, 1.5T, or a number of bytes"
+
+    def validate(self, obj: Any, value: Any) -> int:
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            raise TraitError(f"{self.name}: {error}") from None
+
+    def from_string(self, s: str) -> int:
+        return parse_size(s)
+
+
+class HomePath(TraitType[Any, Any]):
+    """A template, a callable, or the name of one as `module:function`."""
+
+    info_text = "a template, a callable, or its name as module:function"
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        if callable(value):
+            return value
+        if not isinstance(value, str):
+            self.error(obj, value)
+        module, colon, function = value.partition(":")
+        if colon and "{" not in value and "/" not in value:
+            try:
+                return getattr(importlib.import_module(module), function)
+            except (ImportError, AttributeError) as error:
+                raise TraitError(f"home_path: {value!r} cannot be imported: {error}") from None
+        try:
+            check_template(value)
+        except SettingsError as error:
+            raise TraitError(str(error)) from None
+        return value
+
+
+class Seconds(Float[float, float]):
+    """A time in seconds, above 0."""
+
+    def validate(self, obj: Any, value: Any) -> float:
+        seconds = float(super().validate(obj, value))
+        if not 0 < seconds < math.inf:
+            raise TraitError(f"{self.name} must be a time above 0 seconds, not {value!r}")
+        return seconds
+
+
+class EFSQuota(Configurable):
+    """Storage quotas for JupyterHub homes."""
+
+    quota_control = Unicode(
+        "/efs/quota-control",
+        help="""Directory of the control files: one folder a user, with quota.yaml in it.
+
+        The service writes it, the hub reads it. It must exist.""",
+    ).tag(config=True)
+    home_root = Unicode(
+        "/efs/users",
+        help="Directory below which all homes are. Nothing outside of it is ever measured.",
+    ).tag(config=True)
+    home_path = HomePath(
+        "{home_root}/{escaped_username}",
+        help="""Where a user's home is: a template, or a callable from the user's name to a path.
+
+        The template may name {home_root}, {username}, {escaped_username}
+        (`homer@stsci.edu` -> `homer-40stsci-2eedu`) and {slug_username} (KubeSpawner 7's
+        safe name). A callable must be importable by the service too: give a function of a
+        module, or its name as "module:function".""",
+    ).tag(config=True)
+    config_file = Unicode(
+        "",
+        help="""A file with more of these settings, `c.EFSQuota.…` lines in Python.
+
+        Read by the hub and by the service. For long lists of users, or for a callable.""",
+    ).tag(config=True)
+
+    default_quota = Size(
+        "200Gi",
+        help="What a user may hold: `10Gi`, `500M`, `1.5T` or bytes. Powers of 1024.",
+    ).tag(config=True)
+    group_quotas = Dict(
+        key_trait=Unicode(),
+        value_trait=Size(),
+        help="Quotas of the members of a hub group; the highest of a user's groups counts.",
+    ).tag(config=True)
+    user_quotas = Dict(
+        key_trait=Unicode(),
+        value_trait=Size(),
+        help="Quotas of single users. Only a hand edit of a control file goes before them.",
+    ).tag(config=True)
+    default_file_limit = Int(
+        0, min=0, help="How many files and links a user may hold. 0: no limit."
+    ).tag(config=True)
+    group_file_limits = Dict(
+        key_trait=Unicode(), value_trait=Int(min=0), help="File limits of groups. 0: no limit."
+    ).tag(config=True)
+    user_file_limits = Dict(
+        key_trait=Unicode(),
+        value_trait=Int(min=0),
+        help="File limits of single users. 0: no limit.",
+    ).tag(config=True)
+    grace_secs = Float(
+        0.0,
+        min=0.0,
+        help="How long a user may be over before the lockout. Until then it is a violation.",
+    ).tag(config=True)
+    grandfather = Bool(
+        False,
+        help="""Users who are over when first seen keep what they have.
+
+        Their limit becomes that day's usage, rounded up to the next GiB.""",
+    ).tag(config=True)
+    size_basis = Enum(
+        ["apparent", "allocated"],
+        "apparent",
+        help="Which size counts: the files' own (apparent), or what they take on disk (allocated).",
+    ).tag(config=True)
+
+    monitor_period_secs = Seconds(14400.0, help="Seconds from one monitor cycle to the next.").tag(
+        config=True
+    )
+    reaper_period_secs = Seconds(300.0, help="Seconds from one reaper cycle to the next.").tag(
+        config=True
+    )
+    stale_quota_secs = Float(
+        604800.0,
+        min=0.0,
+        help="A home is measured again after this time, even if its user was not active.",
+    ).tag(config=True)
+    du_timeout_secs = Seconds(
+        3600.0, help="A measurement of one home is given up after this time."
+    ).tag(config=True)
+    meter = Enum(["walk", "du"], "walk", help="What measures a home: our own walk, or GNU du.").tag(
+        config=True
+    )
+    measure_concurrency = Int(4, min=1, help="How many homes are measured at a time.").tag(
+        config=True
+    )
+    cross_mounts = Bool(
+        False, help="Whether other file systems mounted inside a home count too."
+    ).tag(config=True)
+    skip_directories = List(
+        Unicode(),
+        [".snapshot", ".zfs"],
+        help="Names (or patterns like `*.snap`) of directories that are not measured.",
+    ).tag(config=True)
+
+    on_lockout = Enum(
+        ["refuse"], "refuse", help="What happens to the spawn of a user in lockout."
+    ).tag(config=True)
+    on_error = Enum(
+        ["allow", "refuse"],
+        "allow",
+        help="What happens to a spawn when the control file cannot be read in time.",
+    ).tag(config=True)
+    hook_timeout = Seconds(
+        5.0, help="Seconds in which the spawn hook must have read the control file."
+    ).tag(config=True)
+    verify_secs = Float(
+        3.0,
+        min=0.0,
+        help="""Seconds in which a locked home is measured again before a spawn is refused.
+
+        0: it is not measured, the record stands.""",
+    ).tag(config=True)
+    admins_exempt = Bool(
+        True, help="Whether hub administrators keep their own servers in a lockout."
+    ).tag(config=True)
+
+    service_name = Unicode(
+        "efs-quota", help="The service's name in the hub: its pages are at /services/NAME/."
+    ).tag(config=True)
+    menu_text = Unicode(
+        "Storage", help="What the hub's Services menu and admin page call the pages."
+    ).tag(config=True)
+    log_format = Enum(
+        ["json", "console"],
+        "json",
+        help="The service's log: a JSON object a line, or lines for people.",
+    ).tag(config=True)
+    log_level = Enum(
+        ["DEBUG", "INFO", "WARN", "ERROR", "CRITICAL"], "INFO", help="The least level logged."
+    ).tag(config=True)
+    exit_with_hub = Bool(
+        True,
+        help="""Whether the service ends when the process that started it is gone.
+
+        False for a service that something else than the hub starts.""",
+    ).tag(config=True)
+
+    @validate("quota_control", "home_root", "config_file")
+    def _absolute(self, proposal: Any) -> str:
+        if proposal["value"] and not Path(proposal["value"]).is_absolute():
+            raise TraitError(
+                f"{proposal['trait'].name} must be an absolute path, not {proposal['value']!r}"
+            )
+        return str(proposal["value"])
+
+    def homes(self) -> Homes:
+        """The home mapping."""
+        return Homes(self.home_root, self.home_path)
+
+    def limits(self) -> Limits:
+        """Who gets which limit."""
+        return Limits(
+            default_bytes=self.default_quota,
+            default_files=self.default_file_limit,
+            group_bytes=self.group_quotas,
+            group_files=self.group_file_limits,
+            user_bytes=self.user_quotas,
+            user_files=self.user_file_limits,
+        )
+
+
+def resolve(config: Config) -> EFSQuota:
+    """The settings in a configuration, and in the file that its `config_file` names.
+
+    What the configuration says itself goes before the file. Raises SettingsError,
+    naming the setting, for one that does not exist or has a bad value.
+    """
+    section = _section(config)
+    path = section.get("config_file")
+    if isinstance(path, (str, Path)) and str(path):
+        section = {**_section(read_file(str(path))), **section}
+    settings = EFSQuota()
+    for name, value in section.items():
+        _assign(settings, name, value)
+    return settings
+
+
+def _assign(settings: EFSQuota, name: str, value: Any) -> None:
+    trait = settings.traits(config=True).get(name)
+    if trait is None:
+        close = difflib.get_close_matches(name, settings.traits(config=True), n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise SettingsError(f"c.EFSQuota.{name} is no setting.{hint}")
+    try:
+        if isinstance(value, Path):
+            value = str(value)
+        elif isinstance(value, LazyConfigValue):
+            value = value.get_value(getattr(settings, name))
+        elif isinstance(value, DeferredConfig):
+            value = value.get_value(trait)
+        setattr(settings, name, value)
+    except (TraitError, ValueError) as error:
+        raise SettingsError(f"c.EFSQuota.{name} = {value!r}: {error}") from None
+
+
+def read_file(path: str) -> Config:
+    """A configuration file in Python. Raises SettingsError if it is missing or fails."""
+    try:
+        config: Config = PyFileConfigLoader(str(Path(path).absolute())).load_config()
+        return config
+    except ConfigFileNotFound:
+        raise SettingsError(f"The configuration file {path} does not exist.") from None
+    except Exception as error:  # whatever the site's own code raises
+        raise SettingsError(
+            f"The configuration file {path} fails: {type(error).__name__}: {error}"
+        ) from error
+
+
+def hand_over(config: Config) -> str:
+    """The settings as text for the service's environment. Raises SettingsError.
+
+    Only what the configuration itself says: the service reads `config_file` too.
+    """
+    settings = resolve(config)
+    section = {name: getattr(settings, name) for name in _section(config)}
+    if callable(section.get("home_path")):
+        section["home_path"] = _importable("home_path", section["home_path"])
+    text = json.dumps(section)
+    if len(text.encode()) > _MOST_HANDED_OVER:
+        longest = max(section, key=lambda name: len(json.dumps(section[name])))
+        raise SettingsError(
+            f"c.EFSQuota.{longest} is too long to hand to the service:"
+            " move it into a file and name that in c.EFSQuota.config_file."
+        )
+    return text
+
+
+def handed_over(environment: Mapping[str, str]) -> Config:
+    """The settings that `hand_over` put into an environment. Raises SettingsError."""
+    try:
+        section = json.loads(environment.get(HANDED_OVER, "{}"))
+        return Config({"EFSQuota": dict(section)})
+    except (ValueError, TypeError):
+        raise SettingsError(f"The variable {HANDED_OVER} is damaged: restart the hub.") from None
+
+
+def _section(config: Config) -> dict[str, Any]:
+    return dict(config.EFSQuota) if "EFSQuota" in config else {}
+
+
+def _importable(name: str, function: Any) -> str:
+    module = getattr(function, "__module__", None)
+    qualified = getattr(function, "__qualname__", "")
+    try:
+        found = importlib.import_module(module or "")
+        for part in qualified.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError, TypeError):
+        found = None
+    if found is not function or "." in qualified or module == "__main__":
+        raise SettingsError(
+            f"c.EFSQuota.{name}: the service runs in another process and cannot import this"
+            " function. Put it into a module, or into a file that c.EFSQuota.config_file names."
+        )
+    return f"{module}:{qualified}"

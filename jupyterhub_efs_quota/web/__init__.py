@@ -1,0 +1,1 @@
+"""The service's pages: tornado handlers behind the hub's OAuth."""

@@ -1,0 +1,74 @@
+"""What the pages are given of the service: figures to show, and work to ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from jinja2 import Environment
+
+from ..board import Board
+from ..control.store import ControlStore
+from ..offload import Offload
+from ..quota.record import Record
+from ..remeasure import Remeasure
+
+
+class Parts:
+    """The service as its pages see it. `trouble` lists what is wrong, in sentences.
+
+    `remeasure` is None where the settings are bad: then nothing can be measured.
+    """
+
+    def __init__(
+        self,
+        *,
+        board: Board,
+        store: ControlStore,
+        offload: Offload,
+        remeasure: Remeasure | None,
+        templates: Environment,
+        trouble: Callable[[], list[str]],
+        clock: Callable[[], datetime],
+        menu_text: str,
+    ) -> None:
+        self.board = board
+        self.store = store
+        self.offload = offload
+        self.templates = templates
+        self.trouble = trouble
+        self.clock = clock
+        self.menu_text = menu_text
+        self._remeasure = remeasure
+        self._measuring: dict[str, asyncio.Task[None]] = {}
+
+    def measuring(self, user: str) -> bool:
+        """Whether a measurement that the user asked for is going on."""
+        return user in self._measuring
+
+    def measure(self, user: str) -> asyncio.Task[None]:
+        """Measure a user's home, or join the measurement that goes on already."""
+        task = self._measuring.get(user)
+        if task is None:
+            task = self._measuring[user] = asyncio.create_task(self._measure(user))
+            task.add_done_callback(lambda done: self._ended(user, done))
+        return task
+
+    async def verify(self, record: Record, budget_secs: float) -> Record:
+        """See `Remeasure.verify`."""
+        assert self._remeasure is not None
+        record = await self._remeasure.verify(record, budget_secs)
+        self.board.measured(record)
+        return record
+
+    async def _measure(self, user: str) -> None:
+        assert self._remeasure is not None
+        record = await self._remeasure.measure(user)
+        if record is not None:
+            self.board.measured(record)
+
+    def _ended(self, user: str, task: asyncio.Task[None]) -> None:
+        self._measuring.pop(user, None)
+        if not task.cancelled():
+            task.exception()  # whoever waits for it is told; nobody else needs to be

@@ -1,0 +1,110 @@
+"""Records in words and figures for the pages. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..quota.record import Record, State
+from ..quota.sizes import format_size
+
+
+@dataclass(frozen=True)
+class UsageView:
+    """What a page shows of one record.
+
+    `percent` is 0 to 100 for the bar, `shown_percent` what is said beside it. `tone` is
+    the colour's name in the hub's style sheet.
+    """
+
+    used: str
+    quota: str
+    percent: int
+    shown_percent: str
+    files: str
+    file_limit: str
+    state: str
+    tone: str
+    meaning: str
+    age: str
+    measured_at: str
+    unreadable: int
+    left: str
+
+
+_TONES = {
+    State.OK: "success",
+    State.NEARING_LIMIT: "warning",
+    State.TIMED_OUT: "warning",
+    State.VIOLATION: "danger",
+    State.LOCKOUT: "danger",
+}
+_MEANINGS = {
+    State.OK: "You are within your quota.",
+    State.NEARING_LIMIT: "You are close to your quota. Free some space before you run over it:"
+    " then your servers would be stopped and could not be started.",
+    State.VIOLATION: "You are over your quota. Free some space soon.",
+    State.LOCKOUT: "You are over your quota, so your servers are stopped and cannot be started"
+    " until there is space again. Once something is deleted, press “Measure again”, or just"
+    " start your server: your storage is then looked at anew.",
+    State.TIMED_OUT: "Your storage took too long to measure, so your usage is not known and"
+    " may be high.",
+}
+_EXEMPT = "Your storage has no quota. Please be considerate."
+
+
+def usage_view(record: Record, now: datetime) -> UsageView:
+    """A record in words and figures."""
+    fraction = record.fraction_used if record.measured else 0.0
+    exempt = not record.quota_enabled
+    meaning = _EXEMPT if exempt else _MEANINGS[record.quota_state]
+    if not record.measured and not exempt and record.quota_state is State.OK:
+        meaning = "Your storage has not been measured yet."
+    return UsageView(
+        used=format_size(record.actual_bytes) if record.measured else "not measured yet",
+        quota="no quota" if exempt else format_size(record.quota_bytes),
+        percent=min(100, round(fraction * 100)),
+        shown_percent=_percent(fraction),
+        files="" if record.usage_files is None else f"{record.usage_files:,}",
+        file_limit=f"{record.quota_files:,}" if record.quota_files and not exempt else "",
+        state="no quota" if exempt else record.quota_state.value,
+        tone="secondary" if exempt else _TONES[record.quota_state],
+        meaning=meaning,
+        age=_age(record.stopped, now),
+        measured_at=record.stopped.strftime("%Y-%m-%d %H:%M UTC") if record.stopped else "",
+        unreadable=record.unreadable or 0,
+        left=_left(record),
+    )
+
+
+def _percent(fraction: float) -> str:
+    if fraction >= 10:
+        return "over 1000 %"
+    percent = fraction * 100
+    # 100 % stands for exactly full: neither side of it is rounded up or down to it.
+    if round(percent) == 100 and percent != 100:
+        return "just over 100 %" if percent > 100 else "just under 100 %"
+    return f"{percent:.0f} %"
+
+
+def _left(record: Record) -> str:
+    if not record.measured or not record.quota_enabled:
+        return ""
+    left = record.quota_bytes - record.actual_bytes
+    if left < 0:
+        return f"{format_size(-left)} too much"
+    files_left = (record.quota_files or 0) - (record.usage_files or 0)
+    if record.quota_files and files_left < 0:
+        return f"{-files_left:,} files too many"
+    return f"{format_size(left)} left"
+
+
+def _age(then: datetime | None, now: datetime) -> str:
+    if then is None:
+        return ""
+    secs = max(0, int((now - then).total_seconds()))
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = secs // length
+        if count:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"

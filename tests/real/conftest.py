@@ -1,0 +1,137 @@
+"""A real hub with its real proxy and our real service, once for each way it can run.
+
+The hub (a MockHub: PAM and the spawner are the only mocks, and both are the hub's own)
+is configured by `setup(c)`, as a site's is. Users and their homes are made per test.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+from jupyterhub.tests.mocking import MockHub
+from jupyterhub.tests.utils import AsyncSession, add_user, api_request, public_url
+from jupyterhub.utils import random_port
+from traitlets.config import Config
+
+from jupyterhub_efs_quota import setup
+from jupyterhub_efs_quota.control.store import ControlStore
+from jupyterhub_efs_quota.homes import escape
+
+from ..conftest import fill
+
+SERVICE = "efs-quota"
+QUOTA = 10_000
+
+
+class Hub(MockHub):
+    def session(self, cookies=None):
+        session = AsyncSession()
+        if self.internal_ssl:
+            session.verify = self.external_certs["files"]["ca"]
+        if cookies is not None:
+            session.cookies = cookies
+        return session
+
+    async def login(self, name):
+        return self.session(await self.login_user(name))
+
+
+def hub_config(tmp, ssl=False, **settings):
+    """A site's configuration, with our one line at its end."""
+    for name in ("quota-control", "users"):
+        (tmp / name).mkdir(exist_ok=True)
+    c = Config()
+    c.JupyterHub.internal_ssl = ssl
+    c.JupyterHub.cookie_secret_file = str(tmp / "cookie_secret")
+    c.JupyterHub.allow_named_servers = True
+    c.ConfigurableHTTPProxy.pid_file = str(tmp / "proxy.pid")
+    if os.environ.get("CONFIGURABLE_HTTP_PROXY"):
+        c.ConfigurableHTTPProxy.command = os.environ["CONFIGURABLE_HTTP_PROXY"].split()
+    setup(
+        c,
+        url=f"{'https' if ssl else 'http'}://127.0.0.1:{random_port()}",
+        **{
+            "quota_control": str(tmp / "quota-control"),
+            "home_root": str(tmp / "users"),
+            "default_quota": QUOTA,
+            "monitor_period_secs": 3600,
+            "reaper_period_secs": 3600,
+            "log_format": "console",
+            **settings,
+        },
+    )
+    return c
+
+
+async def start_hub(config, tmp, ssl=False):
+    kwargs = {"internal_ssl": True, "internal_certs_location": str(tmp / "certs")} if ssl else {}
+    Hub.clear_instance()
+    hub = Hub.instance(config=config, **kwargs)
+    hub.efs = tmp
+    hub.control = ControlStore(tmp / "quota-control")
+    try:
+        await hub.initialize([])
+        await hub.start()
+    except BaseException:
+        await hub.cleanup()
+        raise
+    return hub
+
+
+async def stop_hub(hub):
+    hub.log.handlers = []
+    await hub.cleanup()
+    hub.http_server.stop()
+    for callback in getattr(hub, "_periodic_callbacks", {}).values():
+        callback.stop()
+    if getattr(hub, "metrics_collector", None):
+        hub.metrics_collector.stop()
+    hub.db.close()
+    Hub.clear_instance()
+
+
+@pytest.fixture(scope="session", params=[False, True], ids=["http", "ssl"])
+async def hub(request, tmp_path_factory):
+    tmp = tmp_path_factory.mktemp("hub")
+    hub = await start_hub(hub_config(tmp, request.param), tmp, request.param)
+    yield hub
+    await stop_hub(hub)
+
+
+_numbers = count(1)
+
+
+@pytest.fixture
+async def user(hub):
+    """A user of the hub with a home; `write` gives them a record."""
+    name = f"user-{next(_numbers)}@example.org"
+    orm_user = add_user(hub.db, hub, name=name)
+    home = fill(hub.efs / "users" / escape(name), 100)
+
+    def write(**fields):
+        from jupyterhub_efs_quota.quota.record import Record
+
+        with hub.control.held(name, create=True) as held:
+            held.write(Record(name, **fields))
+
+    yield SimpleNamespace(
+        name=name, home=home, write=write, read=lambda: hub.control.read(name), orm=orm_user
+    )
+    for server, spawner in list(orm_user.spawners.items()):
+        if spawner.active:
+            await hub.proxy.delete_user(orm_user, server)
+            await orm_user.stop(server)
+    hub.users.delete(orm_user.id)
+
+
+async def until(look, secs=20):
+    """Wait for something to become true; its value."""
+    end = time.monotonic() + secs
+    while not (value := look()):
+        assert time.monotonic() < end, "it did not come about"
+        await asyncio.sleep(0.05)
+    return value
