@@ -25,6 +25,8 @@ def escape(user: str) -> str:
     for each byte of its UTF-8. (The escapism package writes upper-case digits, which
     would miss the folders that sites already have.)
     """
+    if user.isascii() and user.isalnum():
+        return user
     return "".join(
         character
         if character in _SAFE
