@@ -14,7 +14,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,8 +111,8 @@ class ControlStore:
                 raise
             # The root is never created: an unmounted store must not be mistaken for a new one.
             self.check()
-            os.mkdir(directory, 0o755)
-            os.chmod(directory, 0o755)
+            directory.mkdir(0o755)
+            directory.chmod(0o755)
             return
         if not stat.S_ISDIR(found.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, "Not a directory")
@@ -211,10 +211,9 @@ def _lock(descriptor: int, path: str, wait_secs: float) -> None:
 
 
 def _make_readable(descriptor: int, mode: int) -> None:
-    try:
+    # The predecessor's file may be under another user id: it works as it is.
+    with suppress(PermissionError):
         os.fchmod(descriptor, mode)
-    except PermissionError:
-        pass  # the predecessor's file, under another user id: it works as it is
 
 
 def _store_error(path: Path | str, error: OSError) -> StoreError:
