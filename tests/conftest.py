@@ -30,6 +30,7 @@ REPOSITORY = Path(__file__).parent.parent
 hypothesis_settings.register_profile(
     "efs-quota",
     deadline=None,
+    max_examples=50,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
