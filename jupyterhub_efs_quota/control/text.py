@@ -25,11 +25,12 @@ MAX_DEPTH = 20
 
 _PLAIN = r"[A-Za-z][A-Za-z0-9@._-]*"
 _CANONICAL_LINE = re.compile(
-    rf"""([a-z_]+):\ (?:
+    # YAML folds the line ends of Unicode and refuses control characters: PyYAML's business.
+    rf"""([a-z_]{{1,99}}):\ (?:
         (true|false)
-      | (-?(?:0|[1-9][0-9]*))
+      | (-?(?:0|[1-9][0-9]{{0,29}}))
       | (-?[0-9]+\.[0-9]+(?:e[-+][0-9]+)?)
-      | '([^'\n\\]*)'
+      | '([\ -&(-\[\]-~]*)'
       | ({_PLAIN}|{re.escape(NULL_TIME)})
     )\n""",
     re.VERBOSE,
@@ -133,8 +134,8 @@ def _load_any(text: str, where: object) -> dict[Any, Any]:
     try:
         # Tags that make Python objects are not constructed by the safe loader.
         loaded = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # for a bad value under a tag, PyYAML raises just anything
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise BrokenFile(f"{where} is not YAML: {reason}. Correct it by hand.") from None
     if not isinstance(loaded, dict):
         raise BrokenFile(

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from .sizes import GIB
+from .sizes import GIB, MOST
 
 NULL_TIME = "0001-01-01T01:01"
 UNDEFINED_BYTES = -1
@@ -180,17 +180,26 @@ def _write(value: Any) -> Any:
 
 def _whole(least: int) -> Any:
     def read(value: object) -> int:
-        if type(value) is not int or value < least:
-            raise ValueError(f"must be a whole number, {least} or more, not {value!r}")
+        if type(value) is not int or not least <= value <= MOST:
+            raise ValueError(f"must be a whole number, {least} or more, not {_short(value)}")
         return value
 
     return read
 
 
 def _number(value: object) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
-        raise ValueError(f"must be a number, not {value!r}")
-    return float(value)  # type: ignore[arg-type]
+    try:
+        number = float(value) if type(value) in (int, float) else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"must be a number, not {_short(value)}")
+    return number
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _fraction(value: object) -> float:
