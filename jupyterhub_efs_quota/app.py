@@ -7,9 +7,11 @@ wrong rather than end: a managed service that ends takes the hub down with it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
+import socket
 import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -140,8 +142,7 @@ class Service:
             ssl_options=internal_tls(self._environment, ssl.Purpose.CLIENT_AUTH),
             xheaders=True,
         )
-        url = urlsplit(self._environment["JUPYTERHUB_SERVICE_URL"])
-        server.listen(url.port or (443 if url.scheme == "https" else 80), url.hostname or "")
+        listen(server, self._environment["JUPYTERHUB_SERVICE_URL"])
         return server
 
     def _look_at_parent(self, stop: asyncio.Event) -> None:
@@ -149,3 +150,20 @@ class Service:
         if os.getppid() != self._parent:
             log.warning("The hub that started this service is gone.")
             stop.set()
+
+
+def listen(server: HTTPServer, service_url: str) -> None:
+    """Listen at the URL of the service.
+
+    On Kubernetes its host is the name of a Service, by which the proxy reaches us, and no
+    address of our own: then on all addresses.
+    """
+    url = urlsplit(service_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        server.listen(port, url.hostname or "")
+    except OSError as error:
+        if not isinstance(error, socket.gaierror) and error.errno != errno.EADDRNOTAVAIL:
+            raise
+        log.info("%s is no address of this machine: listening on all of its own", url.hostname)
+        server.listen(port)
