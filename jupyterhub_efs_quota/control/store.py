@@ -111,8 +111,8 @@ class ControlStore:
                 raise
             # The root is never created: an unmounted store must not be mistaken for a new one.
             self.check()
-            directory.mkdir(0o755)
-            directory.chmod(0o755)
+            os.mkdir(directory, 0o755)
+            os.chmod(directory, 0o755)
             return
         if not stat.S_ISDIR(found.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, "Not a directory")

@@ -51,8 +51,9 @@ class Reaper:
         """The verdict on a user whose quota is enabled. Pure but for the clock."""
         now = self._rooms.clock()
         record = as_listed(record, user, self._limits, grandfather=self._settings.grandfather)
-        active = active_at_reap(now, record.last_activity, self._settings.reaper_period_secs)
-        record = replace(record, reaper_time=now, active_at_reap=active)
+        record = replace(record, reaper_time=now)
+        active = active_at_reap(record, self._settings.reaper_period_secs)
+        record = replace(record, active_at_reap=active)
         record = judge(record, now, self._settings.grace_secs)
         level, message = reaped(record, self._settings.du_timeout_secs)
         exempt = user.admin and self._settings.admins_exempt

@@ -54,13 +54,11 @@ def why_measure(record: Record, now: datetime, stale_quota_secs: float) -> str |
     return None
 
 
-def active_at_reap(
-    reaper_time: datetime | None, last_activity: datetime | None, period_secs: float
-) -> int:
+def active_at_reap(record: Record, period_secs: float) -> int:
     """1 if the user was active within the period before `reaper_time`, else 0."""
-    if reaper_time is None or last_activity is None:
+    if record.reaper_time is None or record.last_activity is None:
         return 0
-    idle = reaper_time - last_activity
+    idle = record.reaper_time - record.last_activity
     return int(timedelta(0) <= idle < timedelta(seconds=period_secs))
 
 
