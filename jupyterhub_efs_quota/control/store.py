@@ -43,13 +43,17 @@ class ControlStore:
         # Text, not Path: a cycle joins a dozen of these for each of 10,000 users.
         self.root = str(root)
 
-    def directory(self, user: str) -> str:
+    def directory(self, user: str) -> Path:
         """Where a user's control files are."""
-        return f"{self.root}/{escape(user)}"
+        return Path(self.folder(user))
 
-    def path(self, user: str) -> str:
+    def path(self, user: str) -> Path:
         """A user's control file."""
-        return f"{self.directory(user)}/{RECORD}"
+        return Path(self.folder(user), RECORD)
+
+    def folder(self, user: str) -> str:
+        """As `directory`, as text."""
+        return f"{self.root}/{escape(user)}"
 
     def check(self) -> None:
         """Raise StoreError unless the control directory is there."""
@@ -66,7 +70,7 @@ class ControlStore:
 
         Needs no lock, since files are replaced whole. Raises BrokenFile or StoreError.
         """
-        record = read_record(self.path(user))
+        record = read_record(f"{self.folder(user)}/{RECORD}")
         return None if record is None else _of(user, record)
 
     @contextmanager
@@ -87,7 +91,7 @@ class ControlStore:
 
     @contextmanager
     def _flock(self, user: str, name: str, *, create: bool, wait_secs: float) -> Iterator[None]:
-        directory = self.directory(user)
+        directory = self.folder(user)
         path = f"{directory}/{name}"
         try:
             self._enter(directory, create=create)
@@ -134,7 +138,7 @@ class Held:
 
         Raises StoreError; the old file is then untouched.
         """
-        directory = self._store.directory(self._user)
+        directory = self._store.folder(self._user)
         # One name is enough, since the lock is held, and what a crash left is overwritten.
         temporary, path = f"{directory}/{_TEMPORARY}", f"{directory}/{RECORD}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -114,7 +113,7 @@ class Reaper:
 
     def _hold(self, user: HubUser, stack: ExitStack) -> Held | None:
         """The user's file under its lock; None where there is none, or nothing is written."""
-        if self._dry_run or not os.path.lexists(self._rooms.store.path(user.name)):
+        if self._dry_run or not self._rooms.store.path(user.name).is_file():
             return None
         try:
             return stack.enter_context(self._rooms.store.held(user.name))
