@@ -40,8 +40,9 @@ class ControlStore:
     """
 
     def __init__(self, root: Path | str) -> None:
-        # Text, not Path: a cycle joins a dozen of these for each of 10,000 users.
-        self.root = str(root)
+        self.root = Path(root)
+        # As text: a cycle makes a dozen paths for each of 10,000 users.
+        self._root = str(root)
 
     def directory(self, user: str) -> Path:
         """Where a user's control files are."""
@@ -53,7 +54,7 @@ class ControlStore:
 
     def folder(self, user: str) -> str:
         """As `directory`, as text."""
-        return f"{self.root}/{escape(user)}"
+        return f"{self._root}/{escape(user)}"
 
     def check(self) -> None:
         """Raise StoreError unless the control directory is there."""
