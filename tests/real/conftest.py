@@ -15,6 +15,7 @@ import pytest
 from jupyterhub.tests.mocking import MockHub
 from jupyterhub.tests.utils import AsyncSession, add_user, api_request, public_url
 from jupyterhub.utils import random_port
+from tornado.httpclient import AsyncHTTPClient
 from traitlets.config import Config
 
 from jupyterhub_efs_quota import setup
@@ -92,6 +93,9 @@ async def stop_hub(hub):
         hub.metrics_collector.stop()
     hub.db.close()
     Hub.clear_instance()
+    # Tornado keeps one for the event loop, which JupyterHub 5 gives its certificates:
+    # the next hub has others.
+    AsyncHTTPClient().close()
 
 
 @pytest.fixture(scope="session", params=[False, True], ids=["http", "ssl"])
