@@ -95,6 +95,9 @@ async def stop_hub(hub):
     # JupyterHub 5 sets the TLS of the client that the loop keeps: the next hub has another.
     AsyncHTTPClient().close()
     Hub.clear_instance()
+    # Tornado keeps one for the event loop, which JupyterHub 5 gives its certificates:
+    # the next hub has others.
+    AsyncHTTPClient().close()
 
 
 @pytest.fixture(scope="session", params=[False, True], ids=["http", "ssl"])
