@@ -19,8 +19,9 @@ any_text = st.text(max_size=40) | st.text(
 yaml_words = st.sampled_from(
     "y n yes No ON off true False null ~ 1 007 0x10 1e5 1.5 .inf .nan -1 12:30 1:2:3 = << "
     "2022-08-29 2022-08-29T19:49:48.890087 0001-01-01T01:01 0001-01-01 - ? : a: #x x# 'a' \"a\" "
-    "*a &a !a %a @a `a [a] {a} a,b ..  a.b a-b a_b homer@stsci.edu a'b --- ... Null TRUE 0o7 1_000"
-    .split(" ")
+    "*a &a !a %a @a `a [a] {a} a,b ..  a.b a-b a_b homer@stsci.edu a'b --- ... Null TRUE 0o7 1_000".split(
+        " "
+    )
 )
 names = st.text(min_size=1, max_size=300).filter(lambda name: "\0" not in name) | st.sampled_from(
     ["homer@stsci.edu", "a/b", "..", "../../etc", ".", "a\nb", "x" * 255, "ü" * 255, "<b>x</b>"]

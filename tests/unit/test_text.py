@@ -59,7 +59,21 @@ _values = st.sampled_from(
     "{} [1,2] *a &a - -a ? ! % @ `x | > 'a 1: <<".split(" ")
 )
 _keys = st.sampled_from(
-    ["user", "quota_bytes", "timed_out", "y", "n", "on", "null", "_", "a_b", "A", "9", "é", "x" * 1100]
+    [
+        "user",
+        "quota_bytes",
+        "timed_out",
+        "y",
+        "n",
+        "on",
+        "null",
+        "_",
+        "a_b",
+        "A",
+        "9",
+        "é",
+        "x" * 1100,
+    ]
 )
 _canonical_like = st.lists(
     st.builds("{}: {}\n".format, _keys, _values | any_text | yaml_words), min_size=1, max_size=4
