@@ -84,7 +84,8 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        when = datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M:%S")
+        moment = datetime.fromtimestamp(record.created, timezone.utc).astimezone()
+        when = moment.strftime("%Y-%m-%d %H:%M:%S")
         status = _STATUS.get(record.levelno, record.levelname)
         # Names are the users' to choose: none may forge a line of its own.
         message = _printable(record.getMessage())

@@ -14,7 +14,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import BrokenFile, LockHeld, StoreError
@@ -113,10 +113,10 @@ class ControlStore:
             # The root is never created: an unmounted store must not be mistaken for a new one.
             self.check()
             try:
-                os.mkdir(directory, 0o755)
+                directory.mkdir(0o755)
             except FileExistsError:
                 return  # another monitor meets the same new user
-            os.chmod(directory, 0o755)
+            directory.chmod(0o755)
             return
         if not stat.S_ISDIR(found.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, "Not a directory")
@@ -158,7 +158,7 @@ class Held:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.rename(temporary, directory / RECORD)
+            temporary.rename(directory / RECORD)
         except OSError as error:
             raise _store_error(directory / RECORD, error) from None
 
@@ -225,10 +225,9 @@ def _lock(descriptor: int, path: Path, wait_secs: float) -> None:
 
 
 def _make_readable(descriptor: int, mode: int) -> None:
-    try:
+    # The predecessor's file may be under another user id: it works as it is.
+    with suppress(PermissionError):
         os.fchmod(descriptor, mode)
-    except PermissionError:
-        pass  # the predecessor's file, under another user id: it works as it is
 
 
 def _store_error(path: Path, error: OSError) -> StoreError:
