@@ -7,21 +7,22 @@ wrong rather than end: a managed service that ends takes the hub down with it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
+import socket
 import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from jupyterhub.utils import make_ssl_context
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
 from .board import Board
 from .control.store import ControlStore
 from .errors import SettingsError
-from .hub.client import HubClient
+from .hub.client import hub_from, internal_tls
 from .loops.cycle import Rooms
 from .loops.loop import Loop
 from .loops.monitor import NAME as MONITOR
@@ -141,8 +142,7 @@ class Service:
             ssl_options=internal_tls(self._environment, ssl.Purpose.CLIENT_AUTH),
             xheaders=True,
         )
-        url = urlsplit(self._environment["JUPYTERHUB_SERVICE_URL"])
-        server.listen(url.port or (443 if url.scheme == "https" else 80), url.hostname or "")
+        listen(server, self._environment["JUPYTERHUB_SERVICE_URL"])
         return server
 
     def _look_at_parent(self, stop: asyncio.Event) -> None:
@@ -152,22 +152,18 @@ class Service:
             stop.set()
 
 
-def hub_from(environment: Mapping[str, str]) -> HubClient:
-    """The hub's API as a service finds it in its environment."""
-    return HubClient(
-        environment["JUPYTERHUB_API_URL"],
-        environment["JUPYTERHUB_API_TOKEN"],
-        internal_tls(environment, ssl.Purpose.SERVER_AUTH),
-    )
+def listen(server: HTTPServer, service_url: str) -> None:
+    """Listen at the URL of the service.
 
-
-def internal_tls(environment: Mapping[str, str], purpose: ssl.Purpose) -> ssl.SSLContext | None:
-    """The TLS context of a hub with internal SSL, or None without."""
-    key, certificate, ca = (
-        environment.get(f"JUPYTERHUB_SSL_{name}", "")
-        for name in ("KEYFILE", "CERTFILE", "CLIENT_CA")
-    )
-    if not key:
-        return None
-    context: ssl.SSLContext = make_ssl_context(key, certificate, cafile=ca, purpose=purpose)
-    return context
+    On Kubernetes its host is the name of a Service, by which the proxy reaches us, and no
+    address of our own: then on all addresses.
+    """
+    url = urlsplit(service_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        server.listen(port, url.hostname or "")
+    except OSError as error:
+        if not isinstance(error, socket.gaierror) and error.errno != errno.EADDRNOTAVAIL:
+            raise
+        log.info("%s is no address of this machine: listening on all of its own", url.hostname)
+        server.listen(port)

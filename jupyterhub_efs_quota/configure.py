@@ -5,6 +5,7 @@ Call it last: it reads what the site has set and adds to it.
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any
@@ -92,27 +93,48 @@ def setup(
 def _get(c: Config, name: str, initial: Any) -> Any:
     """What the site has set for `c.JupyterHub.NAME`, by assignment or by appending."""
     value = c.JupyterHub.get(name, initial)
-    return value.get_value(initial) if isinstance(value, LazyConfigValue) else value
+    # The first answer of get_value is kept for good: ask a copy, and it stays open.
+    return copy.deepcopy(value).get_value(initial) if isinstance(value, LazyConfigValue) else value
+
+
+def _add(c: Config, trait: str, more: Any) -> None:
+    """Add to a list, set or dict of the hub: to what is there, and to what is not seen here.
+
+    A file that another one loads with `load_subconfig`, as The Littlest JupyterHub loads
+    those in jupyterhub_config.d, has a `c` of its own. What is assigned there replaces
+    what the other file has; what is appended is added to it.
+    """
+    value = c.JupyterHub.get(trait)
+    if value is None or isinstance(value, LazyConfigValue):
+        pending = c.JupyterHub[trait]
+        if isinstance(more, list):
+            pending.extend(more)
+        else:
+            pending.update(more)
+    elif isinstance(more, list):
+        c.JupyterHub[trait] = [*value, *more]
+    else:
+        c.JupyterHub[trait] = type(more)(value) | more
 
 
 def _append_named(c: Config, trait: str, item: dict[str, Any]) -> None:
-    existing = list(_get(c, trait, []))
+    existing = _get(c, trait, [])
     if any(isinstance(other, dict) and other.get("name") == item["name"] for other in existing):
         raise SettingsError(
             f"c.JupyterHub.{trait} already has an entry named {item['name']!r}. Call setup(c)"
             " once, or choose another name with c.EFSQuota.service_name."
         )
-    c.JupyterHub[trait] = [*existing, item]
+    _add(c, trait, [item])
 
 
 def _add_custom_scopes(c: Config) -> None:
-    scopes = dict(_get(c, "custom_scopes", {}))
+    existing = _get(c, "custom_scopes", {})
     for name, definition in CUSTOM_SCOPES.items():
-        if scopes.setdefault(name, definition) != definition:
+        if existing.get(name, definition) != definition:
             raise SettingsError(
                 f"c.JupyterHub.custom_scopes already has another {name!r}: remove it."
             )
-    c.JupyterHub.custom_scopes = scopes
+    _add(c, "custom_scopes", CUSTOM_SCOPES)
 
 
 def _add_user_scopes(c: Config, scopes: set[str]) -> None:
@@ -127,9 +149,9 @@ def _add_user_scopes(c: Config, scopes: set[str]) -> None:
         own["scopes"] = [*own.get("scopes", ["self"]), *sorted(scopes)]
         c.JupyterHub.load_roles = roles
     elif jupyterhub.version_info[0] >= 6:
-        c.JupyterHub.extra_user_scopes = set(_get(c, "extra_user_scopes", set())) | scopes
+        _add(c, "extra_user_scopes", scopes)
     else:
-        c.JupyterHub.load_roles = [*roles, {"name": "user", "scopes": ["self", *sorted(scopes)]}]
+        _add(c, "load_roles", [{"name": "user", "scopes": ["self", *sorted(scopes)]}])
 
 
 def _add_hook(c: Config, resolved: Any) -> None:
@@ -154,13 +176,13 @@ def _add_templates(c: Config, name: str, menu_text: str) -> None:
     from jupyterhub._data import DATA_FILES_PATH
 
     hub_templates = str(Path(DATA_FILES_PATH) / "templates")
-    paths = [str(path) for path in _get(c, "template_paths", [])]
-    before = paths.index(hub_templates) if hub_templates in paths else len(paths)
-    c.JupyterHub.template_paths = [*paths[:before], str(TEMPLATES), *paths[before:]]
-    c.JupyterHub.template_vars = {
-        **_get(c, "template_vars", {}),
-        "efs_quota": {"service": name, "menu_text": menu_text},
-    }
+    if "template_paths" in c.JupyterHub:
+        paths = [str(path) for path in _get(c, "template_paths", [])]
+        before = paths.index(hub_templates) if hub_templates in paths else len(paths)
+        c.JupyterHub.template_paths = [*paths[:before], str(TEMPLATES), *paths[before:]]
+    else:
+        c.JupyterHub.template_paths.prepend([str(TEMPLATES)])
+    _add(c, "template_vars", {"efs_quota": {"service": name, "menu_text": menu_text}})
 
 
 def _mend_internal_ssl() -> None:

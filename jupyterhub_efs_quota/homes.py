@@ -25,6 +25,8 @@ def escape(user: str) -> str:
     for each byte of its UTF-8. (The escapism package writes upper-case digits, which
     would miss the folders that sites already have.)
     """
+    if user.isascii() and user.isalnum():
+        return user
     return "".join(
         character
         if character in _SAFE
@@ -36,12 +38,12 @@ def escape(user: str) -> str:
 def slug(user: str) -> str:
     """A user name as KubeSpawner 7 makes it safe: `Alice` -> `alice---3bc51062`.
 
-    The rules are those of its `safe_slug`: a name that is a valid DNS label stays, all
-    others are shortened to 21 characters with 8 digits of their SHA-256.
+    The rules are those of its `{username}`: a name that is a DNS label of up to 48
+    characters stays, all others are shortened to 37, with 8 digits of their SHA-256.
     """
-    if "--" not in user and re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", user):
+    if "--" not in user and re.fullmatch(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?", user):
         return user
-    room = 32 - len("---") - 8
+    room = 48 - len("---") - 8
     safe = re.sub(r"[^a-z0-9]+", "-", user.lower()).lstrip("-")[:room].rstrip("-")
     if safe and not ("a" <= safe[0] <= "z"):
         safe = "x-" + safe[: room - 2]

@@ -10,7 +10,7 @@ import json
 import logging
 import random
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -173,4 +173,27 @@ def tls_context(ca: str | None = None, *, verify: bool = True) -> ssl.SSLContext
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def hub_from(environment: Mapping[str, str]) -> HubClient:
+    """The hub's API as a service finds it in its environment."""
+    return HubClient(
+        environment["JUPYTERHUB_API_URL"],
+        environment["JUPYTERHUB_API_TOKEN"],
+        internal_tls(environment, ssl.Purpose.SERVER_AUTH),
+    )
+
+
+def internal_tls(environment: Mapping[str, str], purpose: ssl.Purpose) -> ssl.SSLContext | None:
+    """The TLS context of a hub with internal SSL, or None without."""
+    key, certificate, ca = (
+        environment.get(f"JUPYTERHUB_SSL_{name}", "")
+        for name in ("KEYFILE", "CERTFILE", "CLIENT_CA")
+    )
+    if not key:
+        return None
+    from jupyterhub.utils import make_ssl_context
+
+    context: ssl.SSLContext = make_ssl_context(key, certificate, cafile=ca, purpose=purpose)
     return context

@@ -159,13 +159,13 @@ class SpawnGate:
             message = checked(record)[1]
         else:
             message = "You are over your storage quota.  Logins are disabled."
-        raise refusal(
-            spawner,
-            f"{message} See {page} for what takes the space.",
-            f"<p><strong>Storage quota exceeded.</strong> {html.escape(message)}</p>"
-            f'<p><a class="btn btn-primary" href="{html.escape(page)}">See your storage</a></p>',
-            log_message,
-        )
+        said = f"<p><strong>Storage quota exceeded.</strong> {html.escape(message)}</p>"
+        if page is not None:
+            message += f" See {page} for what takes the space."
+            said += (
+                f'<p><a class="btn btn-primary" href="{html.escape(page)}">See your storage</a></p>'
+            )
+        raise refusal(spawner, message, said, log_message)
 
     def _on_error(self, spawner: Any, error: Exception) -> None:
         log.error("The storage quota of %s cannot be checked: %s", spawner.user.name, error)
@@ -235,11 +235,10 @@ def _service(spawner: Any, name: str) -> Any:
     return service if service is not None and service.url and service.api_token else None
 
 
-def _page(spawner: Any, name: str) -> str:
+def _page(spawner: Any, name: str) -> str | None:
+    """The address of the user's page; None where only the loops run, without the pages."""
     service = _service(spawner, name)
-    if service is not None:
-        return str(service.href)
-    return f"{spawner.user.settings.get('base_url', '/')}services/{name}/"
+    return None if service is None else str(service.href)
 
 
 def _internal_tls(spawner: Any) -> Any:

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 from jupyterhub.tests.mocking import MockHub
-from jupyterhub.tests.utils import AsyncSession, add_user, api_request, public_url
+from jupyterhub.tests.utils import AsyncSession, add_user
 from jupyterhub.utils import random_port
+from tornado.httpclient import AsyncHTTPClient
 from traitlets.config import Config
 
 from jupyterhub_efs_quota import setup
@@ -91,6 +92,8 @@ async def stop_hub(hub):
     if getattr(hub, "metrics_collector", None):
         hub.metrics_collector.stop()
     hub.db.close()
+    # JupyterHub 5 sets the TLS of the client that the loop keeps: the next hub has another.
+    AsyncHTTPClient().close()
     Hub.clear_instance()
 
 
