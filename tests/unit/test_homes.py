@@ -89,14 +89,14 @@ def valid(name):
     | st.from_regex(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
 )
 def test_a_slug_is_what_kubespawner_makes_of_a_name(user):
-    assert slug(user) == safe_slug(user)
+    assert slug(user) == safe_slug(user, max_length=48)
 
 
 @pytest.mark.parametrize(
     "user", ["Alice", "alice", "a--b", "alice\n", "9lives", "-", "", "a" * 63, "a" * 64, "İ", "ü"]
 )
 def test_a_slug_is_what_kubespawner_makes_of_an_odd_name(user):
-    assert slug(user) == safe_slug(user)
+    assert slug(user) == safe_slug(user, max_length=48)
 
 
 def test_a_slug_is_made_of_a_name_that_is_no_utf_8_too():
