@@ -47,9 +47,7 @@ def test_limits_on_files_are_among_the_limits():
     settings = resolve(
         config(default_file_limit=7, group_file_limits={"a": 0}, user_file_limits={"b": 9})
     )
-    assert settings.limits() == Limits(
-        default_files=7, group_files={"a": 0}, user_files={"b": 9}
-    )
+    assert settings.limits() == Limits(default_files=7, group_files={"a": 0}, user_files={"b": 9})
 
 
 @pytest.mark.parametrize(
