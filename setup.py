@@ -39,6 +39,7 @@ setup(
         "test": [
             "beautifulsoup4",
             "coverage",
+            "filelock",
             "hypothesis",
             "jupyterhub-kubespawner>=7",
             "playwright",

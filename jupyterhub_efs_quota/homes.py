@@ -47,7 +47,8 @@ def slug(user: str) -> str:
     safe = re.sub(r"[^a-z0-9]+", "-", user.lower()).lstrip("-")[:room].rstrip("-")
     if safe and not ("a" <= safe[0] <= "z"):
         safe = "x-" + safe[: room - 2]
-    return f"{safe or 'x'}---{hashlib.sha256(user.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(user.encode(errors="surrogatepass")).hexdigest()
+    return f"{safe or 'x'}---{digest[:8]}"
 
 
 class Homes:
@@ -133,7 +134,7 @@ def check_template(home_path: str) -> None:
             home_path.format(**{**dict.fromkeys(names, user), "home_root": "r"})
             for user in ("a", "b")
         }
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise SettingsError(
             f"home_path: {home_path!r} is no template ({error}): it may name"
             " {home_root}, {username}, {escaped_username} and {slug_username}."

@@ -242,11 +242,19 @@ class EFSQuota(Configurable):
 
     @validate("quota_control", "home_root", "config_file")
     def _absolute(self, proposal: Any) -> str:
-        if proposal["value"] and not Path(proposal["value"]).is_absolute():
+        path = Path(proposal["value"])
+        if proposal["value"] and (not path.is_absolute() or ".." in path.parts):
             raise TraitError(
-                f"{proposal['trait'].name} must be an absolute path, not {proposal['value']!r}"
+                f"{proposal['trait'].name} must be an absolute path without '..',"
+                f" not {proposal['value']!r}"
             )
         return str(proposal["value"])
+
+    @validate("grace_secs", "stale_quota_secs", "verify_secs")
+    def _finite(self, proposal: Any) -> float:
+        if not math.isfinite(proposal["value"]):
+            raise TraitError(f"{proposal['trait'].name} must be a number of seconds")
+        return float(proposal["value"])
 
     def homes(self) -> Homes:
         """The home mapping."""

@@ -104,6 +104,10 @@ class ControlStore:
             if stat.S_IMODE(os.fstat(descriptor).st_mode) != 0o644:
                 _make_readable(descriptor, 0o644)
             _lock(descriptor, path, wait_secs)
+            if os.fstat(descriptor).st_nlink == 0:
+                # Some versions of filelock remove the file when they let go of it; the
+                # next one makes another.
+                raise LockHeld(f"{path} was removed by another process.")
             yield
         finally:
             os.close(descriptor)
@@ -116,7 +120,10 @@ class ControlStore:
                 raise
             # The root is never created: an unmounted store must not be mistaken for a new one.
             self.check()
-            os.mkdir(directory, 0o755)
+            try:
+                os.mkdir(directory, 0o755)
+            except FileExistsError:
+                return  # another monitor meets the same new user
             os.chmod(directory, 0o755)
             return
         if not stat.S_ISDIR(found.st_mode):
@@ -137,13 +144,17 @@ class Held:
     def write(self, record: Record) -> None:
         """Replace the file: a crash at any moment leaves the old one or the new one.
 
-        Raises StoreError; the old file is then untouched.
+        Raises StoreError, or BrokenFile for more than a record may hold; the old file is
+        then untouched.
         """
         directory = self._store.folder(self._user)
         # One name is enough, since the lock is held, and what a crash left is overwritten.
         temporary, path = f"{directory}/{_TEMPORARY}", f"{directory}/{RECORD}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         data = text.dump(_of(self._user, record)).encode()
+        if len(data) > text.MAX_BYTES:
+            # Written out, what a hand put in may be longer than it was: \u00e9 for a letter.
+            raise BrokenFile(_too_large(path))
         try:
             descriptor = os.open(temporary, flags, 0o644)
             try:
@@ -187,11 +198,15 @@ def read_record(path: Path | str) -> Record | None:
     finally:
         os.close(descriptor)
     if len(data) > text.MAX_BYTES:
-        raise BrokenFile(f"{path} is larger than {text.MAX_BYTES} bytes: no record is.")
+        raise BrokenFile(_too_large(path))
     try:
         return text.load(data.decode(), path)
     except UnicodeDecodeError as error:
         raise BrokenFile(f"{path} is not UTF-8 at byte {error.start}. Correct it.") from None
+
+
+def _too_large(path: Path | str) -> str:
+    return f"{path} is larger than {text.MAX_BYTES} bytes: no record is."
 
 
 def _of(user: str, record: Record) -> Record:

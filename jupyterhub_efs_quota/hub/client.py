@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
 from ..errors import HubError, HubUnreachable
 from ..quota.record import parse_time
@@ -67,7 +67,7 @@ class HubClient:
             try:
                 users = [_user(item) for item in page["items"]]
                 following = page["_pagination"]["next"]
-                offset_then = following["offset"] if following else None
+                offset_then = None if following is None else following["offset"]
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise HubError(
                     f"The hub's list of users is not as expected ({error!r}):"
@@ -109,7 +109,7 @@ class HubClient:
                 )
                 code, reason = response.code, response.reason
                 retry_after = response.headers.get("Retry-After", "")
-            except (HTTPClientError, OSError, ValueError) as error:
+            except Exception as error:  # whatever tornado makes of what is no HTTP
                 code, reason, retry_after = 599, str(error) or type(error).__name__, ""
             else:
                 if code in ok:
@@ -137,7 +137,7 @@ class HubClient:
 def _json(response: HTTPResponse) -> Any:
     try:
         return json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise HubError(
             f"{response.effective_url}: the answer is no JSON. Is this the hub's API?"
         ) from None
