@@ -187,11 +187,12 @@ class MonitorCommand(LoopCommand):
     """Measure the homes of all users of a hub, and record what they hold."""
 
     name = "jupyterhub-efs-quota monitor"
-    examples = """
-    jupyterhub-efs-quota monitor --once --hub-url=https://hub.example.org \\
-        --efs-quota-control=/efs/quota-control --home-root=/efs/users
-    jupyterhub-efs-quota monitor --dry-run --hub-url=http://127.0.0.1:8000
-    """
+    description = "Measure the homes of all users of a hub, and record what they hold."
+    examples = (
+        "jupyterhub-efs-quota monitor --once --hub-url=https://hub.example.org \\\n"
+        "    --efs-quota-control=/efs/quota-control --home-root=/efs/users\n"
+        "jupyterhub-efs-quota monitor --dry-run --hub-url=http://127.0.0.1:8000"
+    )
     aliases: dict[Any, Any] = {
         **LoopCommand.aliases,
         "period-secs": "EFSQuota.monitor_period_secs",
@@ -209,10 +210,11 @@ class ReaperCommand(LoopCommand):
     """Judge all users of a hub, and stop the servers of those in lockout."""
 
     name = "jupyterhub-efs-quota reaper"
-    examples = """
-    jupyterhub-efs-quota reaper --once --hub-url=https://hub.example.org \\
-        --efs-quota-control=/efs/quota-control --home-root=/efs/users
-    """
+    description = "Judge all users of a hub, and stop the servers of those in lockout."
+    examples = (
+        "jupyterhub-efs-quota reaper --once --hub-url=https://hub.example.org \\\n"
+        "    --efs-quota-control=/efs/quota-control --home-root=/efs/users"
+    )
     aliases: dict[Any, Any] = {
         **LoopCommand.aliases,
         "period-secs": "EFSQuota.reaper_period_secs",
@@ -232,6 +234,10 @@ class ServiceCommand(Command):
     """
 
     name = "jupyterhub-efs-quota"
+    description = (
+        "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
+        "Other commands: `jupyterhub-efs-quota monitor`, `reaper` and `check`; each has --help."
+    )
     flags: dict[Any, Any] = {
         "generate-config": (
             {"ServiceCommand": {"generate_config": True}},

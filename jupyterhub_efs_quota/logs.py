@@ -18,6 +18,8 @@ from typing import Any
 from .quota.record import Record, format_time, to_mapping
 
 ROOT = "jupyterhub_efs_quota"
+# What a log line says of where it comes from.
+LOG_ENVIRONMENT = ("DEPLOYMENT_NAME", "ENVIRONMENT", "POD_NAME")
 # The predecessor's word for one level; the others are the standard ones.
 _STATUS = {logging.WARNING: "WARN"}
 
