@@ -92,8 +92,6 @@ async def stop_hub(hub):
     if getattr(hub, "metrics_collector", None):
         hub.metrics_collector.stop()
     hub.db.close()
-    # JupyterHub 5 sets the TLS of the client that the loop keeps: the next hub has another.
-    AsyncHTTPClient().close()
     Hub.clear_instance()
     # Tornado keeps one for the event loop, which JupyterHub 5 gives its certificates:
     # the next hub has others.
