@@ -197,17 +197,18 @@ def shorter(path: Path) -> str:
 def show(demo: Demo) -> None:
     """Say where to look, and what there is to see."""
     print(f"\nJupyterHub with storage quotas is up:  {demo.url}\n")
-    line = "  {:<7} {:<33} {:>7} {:>7}  {:<14} {}"
-    print(line.format("user", "password", "holds", "of", "state", "what happens"))
+    line = "  {:<7} {:>7} {:>7}  {:<14} {}"
+    print(line.format("user", "holds", "of", "state", "what happens"))
     for user in USERS:
-        holds = f"{user.holds_mib} MiB"
-        password = demo.passwords[user.name]
-        print(line.format(user.name, password, holds, user.quota, user.state, user.what))
+        print(line.format(user.name, f"{user.holds_mib} MiB", user.quota, user.state, user.what))
     print(f"""
+Password of {ADMIN}: {demo.passwords[ADMIN]}
+Password of all others: {demo.passwords[USERS[0].name]}
+
 Try:
   - log in as carol, start a server, read the refusal, open her storage from there;
   - delete a file of hers, and start the server again:
-      rm {shorter(demo.homes / "carol" / "data")}
+      rm {shlex.quote(shorter(demo.homes / "carol" / "data"))}
   - log in as alice and store too much, in a terminal of her JupyterLab: within half a
     minute her server is stopped
       head -c 30M /dev/zero > more
@@ -216,6 +217,25 @@ Try:
 The log: {shorter(demo.log)}
 Ctrl-C stops everything.""")
     sys.stdout.flush()
+
+
+def run(demo: Demo, *, once: bool) -> str | None:
+    """Run the demo until it has been looked at or interrupted; what went wrong, if anything."""
+    try:
+        print("Starting the hub ...", flush=True)
+        demo.start()
+        demo.wait_until_measured()
+        if once:
+            look_around(demo.url, demo.homes, demo.passwords)
+            return None
+        show(demo)
+        while True:
+            demo.check()
+            time.sleep(0.5)
+    except (DemoError, requests.RequestException) as error:
+        return f"{type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        return "interrupted" if once else None
 
 
 def main() -> int:
@@ -236,25 +256,12 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     remove_old_runs(asked.state)
     demo = Demo(asked.state.resolve())
-    failure = None
     try:
-        print("Starting the hub ...", flush=True)
-        demo.start()
-        demo.wait_until_measured()
-        if asked.once:
-            look_around(demo.url, demo.homes, demo.passwords)
-        else:
-            show(demo)
-            while True:
-                demo.check()
-                time.sleep(0.5)
-    except (DemoError, requests.RequestException) as error:
-        failure = f"{type(error).__name__}: {error}"
-    except KeyboardInterrupt:
-        if asked.once:
-            failure = "interrupted"
-    print("Stopping ...", flush=True)
-    killed = demo.stop()
+        failure = run(demo, once=asked.once)
+        print("Stopping ...", flush=True)
+    finally:
+        # Even if there is nobody left to print to.
+        killed = demo.stop()
     if asked.once and killed:
         failure = failure or f"these did not stop by themselves: {'; '.join(killed)}"
     if failure:
