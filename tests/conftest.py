@@ -3,8 +3,10 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -227,3 +229,47 @@ def tmpfs(tmp_path):
     yield mount
     for path in reversed(mounted):
         subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def processes(marker, parent=None):
+    """Process ids whose command line holds a text, children of `parent` if that is given."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            # After the name, which may hold anything: state and parent.
+            state, above = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if marker in command and state != "Z" and parent in (None, int(above)):
+            found.append(int(entry.name))
+    return found
+
+
+def worker_processes(parent=None):
+    """The processes that measure homes for this process, or for `parent`."""
+    return processes("jupyterhub_efs_quota.measure.worker", parent or os.getpid())
+
+
+def until(look, secs=20.0):
+    """Wait until something is true; its value. For other processes, not for our own loop."""
+    end = time.monotonic() + secs
+    while not (value := look()):
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+    return value
+
+
+@pytest.fixture
+def slow_du(tmp_path, monkeypatch):
+    """A `du` that takes five minutes; what is given stands in its processes' command lines."""
+    program = tmp_path / "bin" / "du"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nexec sleep 300.0{os.getpid()}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    yield f"sleep 300.0{os.getpid()}"
+    for pid in processes(f"sleep 300.0{os.getpid()}"):
+        os.kill(pid, signal.SIGKILL)
