@@ -125,7 +125,9 @@ class LoopCommand(Command):
         """Run the command; ends the process."""
         try:
             settings = self.read_settings(argv)
-            start_logging(settings.log_format, settings.log_level)
+            # The list of a dry run is its output: what is said besides goes elsewhere.
+            stream = sys.stderr if self.dry_run else sys.stdout
+            start_logging(settings.log_format, settings.log_level, stream)
             asyncio.run(self._run(settings))
         except (EFSQuotaError, OSError) as error:
             fail(error)

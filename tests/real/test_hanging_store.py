@@ -1,6 +1,7 @@
 """A store that really hangs: a FUSE file system whose process is stopped."""
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -54,7 +55,7 @@ def stub_spawner(name="alice"):
     from types import SimpleNamespace
 
     user = SimpleNamespace(name=name, admin=False, settings={})
-    return SimpleNamespace(user=user, volume_mounts=[])
+    return SimpleNamespace(user=user, volume_mounts=[], log=logging.getLogger("hub"))
 
 
 async def test_a_store_that_hangs_neither_stops_the_hub_nor_holds_a_spawn(hanging):
