@@ -39,6 +39,7 @@ setup(
         "test": [
             "beautifulsoup4",
             "coverage",
+            "filelock",
             "hypothesis",
             "jupyterhub-kubespawner>=7",
             "playwright",
@@ -59,7 +60,6 @@ setup(
     },
     classifiers=[
         "Framework :: Jupyter :: JupyterHub",
-        "License :: OSI Approved :: BSD License",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
     ],

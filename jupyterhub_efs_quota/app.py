@@ -16,14 +16,13 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from jupyterhub.utils import make_ssl_context
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
 from .board import Board
 from .control.store import ControlStore
 from .errors import SettingsError
-from .hub.client import HubClient
+from .hub.client import hub_from, internal_tls
 from .loops.cycle import Rooms
 from .loops.loop import Loop
 from .loops.monitor import NAME as MONITOR
@@ -168,24 +167,3 @@ def listen(server: HTTPServer, service_url: str) -> None:
             raise
         log.info("%s is no address of this machine: listening on all of its own", url.hostname)
         server.listen(port)
-
-
-def hub_from(environment: Mapping[str, str]) -> HubClient:
-    """The hub's API as a service finds it in its environment."""
-    return HubClient(
-        environment["JUPYTERHUB_API_URL"],
-        environment["JUPYTERHUB_API_TOKEN"],
-        internal_tls(environment, ssl.Purpose.SERVER_AUTH),
-    )
-
-
-def internal_tls(environment: Mapping[str, str], purpose: ssl.Purpose) -> ssl.SSLContext | None:
-    """The TLS context of a hub with internal SSL, or None without."""
-    key, certificate, ca = (
-        environment.get(f"JUPYTERHUB_SSL_{name}", "")
-        for name in ("KEYFILE", "CERTFILE", "CLIENT_CA")
-    )
-    if not key:
-        return None
-    context: ssl.SSLContext = make_ssl_context(key, certificate, cafile=ca, purpose=purpose)
-    return context

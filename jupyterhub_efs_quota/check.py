@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         print("{}" if asked.json else f"INFO - No quota control file found: {asked.file}")
         sys.exit(0)
     if asked.json:
-        print(json.dumps(to_mapping(record), default=str))
+        print(json.dumps(to_mapping(record), default=str, skipkeys=True))
     else:
         level, message = checked(record)
         print(f"{logging.getLevelName(level)} - {message}")

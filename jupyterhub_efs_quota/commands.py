@@ -164,8 +164,7 @@ class LoopCommand(Command):
         raise AssertionError("each loop's command has its own")
 
     def _hub(self) -> Any:
-        from .app import hub_from
-        from .hub.client import HubClient, tls_context
+        from .hub.client import HubClient, hub_from, tls_context
 
         token = self.api_token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
         if not token:

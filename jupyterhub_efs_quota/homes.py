@@ -25,6 +25,8 @@ def escape(user: str) -> str:
     for each byte of its UTF-8. (The escapism package writes upper-case digits, which
     would miss the folders that sites already have.)
     """
+    if user.isascii() and user.isalnum():
+        return user
     return "".join(
         character
         if character in _SAFE
@@ -45,7 +47,8 @@ def slug(user: str) -> str:
     safe = re.sub(r"[^a-z0-9]+", "-", user.lower()).lstrip("-")[:room].rstrip("-")
     if safe and not ("a" <= safe[0] <= "z"):
         safe = "x-" + safe[: room - 2]
-    return f"{safe or 'x'}---{hashlib.sha256(user.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(user.encode(errors="surrogatepass")).hexdigest()
+    return f"{safe or 'x'}---{digest[:8]}"
 
 
 class Homes:
@@ -131,7 +134,7 @@ def check_template(home_path: str) -> None:
             home_path.format(**{**dict.fromkeys(names, user), "home_root": "r"})
             for user in ("a", "b")
         }
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise SettingsError(
             f"home_path: {home_path!r} is no template ({error}): it may name"
             " {home_root}, {username}, {escaped_username} and {slug_username}."

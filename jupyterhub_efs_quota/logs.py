@@ -74,7 +74,10 @@ class JsonFormatter(logging.Formatter):
         # The caller's fields stand first and win.
         fields = getattr(record, "fields", {})
         return json.dumps(
-            {**fields, **{k: v for k, v in line.items() if k not in fields}}, default=str
+            {**fields, **{k: v for k, v in line.items() if k not in fields}},
+            default=str,
+            # A key that is a date, nested in a control file, must not cost the whole line.
+            skipkeys=True,
         )
 
 
@@ -83,14 +86,25 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        when = datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M:%S")
+        moment = datetime.fromtimestamp(record.created, timezone.utc).astimezone()
+        when = moment.strftime("%Y-%m-%d %H:%M:%S")
         status = _STATUS.get(record.levelno, record.levelname)
         # Names are the users' to choose: none may forge a line of its own.
-        message = record.getMessage().replace("\n", "\\n").replace("\r", "\\r")
+        message = _printable(record.getMessage())
         text = f"{when} {status} {getattr(record, 'subsystem', 'Service')}: {message}"
         if record.exc_info and record.exc_info[0] is not None:
-            text += "\n" + self.formatException(record.exc_info)
+            stack = self.formatException(record.exc_info)
+            text += "".join(f"\n    {_printable(line)}" for line in stack.splitlines())
         return text
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def start_logging(log_format: str, level: str) -> None:

@@ -44,6 +44,9 @@ class Offload:
         def work() -> None:
             try:
                 result = function(*args, **kwargs)
+            except StopIteration as error:
+                odd = RuntimeError(f"{type(error).__name__}: {error}")  # no future takes it
+                answer(lambda: future.set_exception(odd))
             except BaseException as error:
                 answer(lambda error=error: future.set_exception(error))  # type: ignore[misc]
             else:
@@ -59,8 +62,8 @@ class Offload:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(deliver)
 
-        self._running += 1
         threading.Thread(target=work, daemon=True).start()
+        self._running += 1
         return await future
 
     async def run_within(

@@ -31,6 +31,11 @@ def utcnow() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def _moments(record: Record) -> tuple[datetime | None, datetime | None]:
+    """What any measurement changes at its start, and again at its end."""
+    return record.started, record.stopped
+
+
 @dataclass(frozen=True)
 class _Begun:
     record: Record
@@ -120,7 +125,7 @@ class Remeasure:
                 record = held.read()
                 if record is None:
                     raise StoreError(f"{self._store.path(user)} is gone.")
-                if planned is not None and record.started != planned.started:
+                if planned is not None and _moments(record) != _moments(planned):
                     return None
                 home = self._resolve(record)
                 started = self._clock()
@@ -132,6 +137,9 @@ class Remeasure:
         with self._store.held(begun.record.user) as held:
             # Read again: it may have been edited by hand while we measured.
             record = held.read() or begun.record
+            if record.started is not None and record.started > begun.started:
+                # A verification began later: it does not count what was deleted meanwhile.
+                return record
             record = self._judged(record, usage, begun.started)
             held.write(record)
         return record

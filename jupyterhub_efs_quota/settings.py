@@ -10,7 +10,7 @@ import difflib
 import importlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,11 @@ from traitlets import (
     Dict,
     Enum,
     Float,
-    Instance,
     Int,
     List,
     TraitError,
     TraitType,
     Unicode,
-    Union,
     validate,
 )
 from traitlets.config import Config, Configurable
@@ -53,12 +51,14 @@ class Size(TraitType[int, int | str]):
     info_text = "a size like 10Gi, 500M, 1.5T, or a number of bytes"
 
     def validate(self, obj: Any, value: Any) -> int:
+        """The size in bytes, or a TraitError."""
         try:
             return parse_size(value)
         except ValueError as error:
             raise TraitError(f"{self.name}: {error}") from None
 
     def from_string(self, s: str) -> int:
+        """A size given on the command line."""
         return parse_size(s)
 
 
@@ -68,6 +68,7 @@ class HomePath(TraitType[Any, Any]):
     info_text = "a template, a callable, or its name as module:function"
 
     def validate(self, obj: Any, value: Any) -> Any:
+        """The template or the callable, or a TraitError."""
         if callable(value):
             return value
         if not isinstance(value, str):
@@ -89,6 +90,7 @@ class Seconds(Float[float, float]):
     """A time in seconds, above 0."""
 
     def validate(self, obj: Any, value: Any) -> float:
+        """The time, or a TraitError."""
         seconds = float(super().validate(obj, value))
         if not 0 < seconds < math.inf:
             raise TraitError(f"{self.name} must be a time above 0 seconds, not {value!r}")
@@ -240,11 +242,19 @@ class EFSQuota(Configurable):
 
     @validate("quota_control", "home_root", "config_file")
     def _absolute(self, proposal: Any) -> str:
-        if proposal["value"] and not Path(proposal["value"]).is_absolute():
+        path = Path(proposal["value"])
+        if proposal["value"] and (not path.is_absolute() or ".." in path.parts):
             raise TraitError(
-                f"{proposal['trait'].name} must be an absolute path, not {proposal['value']!r}"
+                f"{proposal['trait'].name} must be an absolute path without '..',"
+                f" not {proposal['value']!r}"
             )
         return str(proposal["value"])
+
+    @validate("grace_secs", "stale_quota_secs", "verify_secs")
+    def _finite(self, proposal: Any) -> float:
+        if not math.isfinite(proposal["value"]):
+            raise TraitError(f"{proposal['trait'].name} must be a number of seconds")
+        return float(proposal["value"])
 
     def homes(self) -> Homes:
         """The home mapping."""

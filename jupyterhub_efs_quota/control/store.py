@@ -14,7 +14,8 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import BrokenFile, LockHeld, StoreError
@@ -40,14 +41,20 @@ class ControlStore:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
+        # As text: a cycle makes a dozen paths for each of 10,000 users.
+        self._root = str(root)
 
     def directory(self, user: str) -> Path:
         """Where a user's control files are."""
-        return self.root / escape(user)
+        return Path(self.folder(user))
 
     def path(self, user: str) -> Path:
         """A user's control file."""
-        return self.directory(user) / RECORD
+        return Path(self.folder(user), RECORD)
+
+    def folder(self, user: str) -> str:
+        """As `directory`, as text."""
+        return f"{self._root}/{escape(user)}"
 
     def check(self) -> None:
         """Raise StoreError unless the control directory is there."""
@@ -64,7 +71,7 @@ class ControlStore:
 
         Needs no lock, since files are replaced whole. Raises BrokenFile or StoreError.
         """
-        record = read_record(self.path(user))
+        record = read_record(f"{self.folder(user)}/{RECORD}")
         return None if record is None else _of(user, record)
 
     @contextmanager
@@ -85,22 +92,27 @@ class ControlStore:
 
     @contextmanager
     def _flock(self, user: str, name: str, *, create: bool, wait_secs: float) -> Iterator[None]:
-        directory = self.directory(user)
+        directory = self.folder(user)
+        path = f"{directory}/{name}"
         try:
             self._enter(directory, create=create)
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-            descriptor = os.open(directory / name, flags, 0o644)
+            descriptor = os.open(path, flags, 0o644)
         except OSError as error:
-            raise _store_error(directory / name, error) from None
+            raise _store_error(path, error) from None
         try:
             if stat.S_IMODE(os.fstat(descriptor).st_mode) != 0o644:
                 _make_readable(descriptor, 0o644)
-            _lock(descriptor, directory / name, wait_secs)
+            _lock(descriptor, path, wait_secs)
+            if os.fstat(descriptor).st_nlink == 0:
+                # Some versions of filelock remove the file when they let go of it; the
+                # next one makes another.
+                raise LockHeld(f"{path} was removed by another process.")
             yield
         finally:
             os.close(descriptor)
 
-    def _enter(self, directory: Path, *, create: bool) -> None:
+    def _enter(self, directory: str, *, create: bool) -> None:
         try:
             found = os.lstat(directory)
         except FileNotFoundError:
@@ -108,7 +120,10 @@ class ControlStore:
                 raise
             # The root is never created: an unmounted store must not be mistaken for a new one.
             self.check()
-            os.mkdir(directory, 0o755)
+            try:
+                os.mkdir(directory, 0o755)
+            except FileExistsError:
+                return  # another monitor meets the same new user
             os.chmod(directory, 0o755)
             return
         if not stat.S_ISDIR(found.st_mode):
@@ -129,13 +144,17 @@ class Held:
     def write(self, record: Record) -> None:
         """Replace the file: a crash at any moment leaves the old one or the new one.
 
-        Raises StoreError; the old file is then untouched.
+        Raises StoreError, or BrokenFile for more than a record may hold; the old file is
+        then untouched.
         """
-        directory = self._store.directory(self._user)
+        directory = self._store.folder(self._user)
         # One name is enough, since the lock is held, and what a crash left is overwritten.
-        temporary = directory / _TEMPORARY
+        temporary, path = f"{directory}/{_TEMPORARY}", f"{directory}/{RECORD}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         data = text.dump(_of(self._user, record)).encode()
+        if len(data) > text.MAX_BYTES:
+            # Written out, what a hand put in may be longer than it was: \u00e9 for a letter.
+            raise BrokenFile(_too_large(path))
         try:
             descriptor = os.open(temporary, flags, 0o644)
             try:
@@ -147,12 +166,12 @@ class Held:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.rename(temporary, directory / RECORD)
+            os.rename(temporary, path)
         except OSError as error:
-            raise _store_error(directory / RECORD, error) from None
+            raise _store_error(path, error) from None
 
 
-def read_record(path: Path) -> Record | None:
+def read_record(path: Path | str) -> Record | None:
     """The record in a control file, or None where there is none.
 
     Never follows a link at the file, never waits on a pipe. Raises BrokenFile or StoreError.
@@ -179,23 +198,25 @@ def read_record(path: Path) -> Record | None:
     finally:
         os.close(descriptor)
     if len(data) > text.MAX_BYTES:
-        raise BrokenFile(f"{path} is larger than {text.MAX_BYTES} bytes: no record is.")
+        raise BrokenFile(_too_large(path))
     try:
         return text.load(data.decode(), path)
     except UnicodeDecodeError as error:
         raise BrokenFile(f"{path} is not UTF-8 at byte {error.start}. Correct it.") from None
 
 
+def _too_large(path: Path | str) -> str:
+    return f"{path} is larger than {text.MAX_BYTES} bytes: no record is."
+
+
 def _of(user: str, record: Record) -> Record:
     """The record under the hub's name of the user, whatever a copied file says."""
     if record.user == user:
         return record
-    from dataclasses import replace
-
     return replace(record, user=user)
 
 
-def _lock(descriptor: int, path: Path, wait_secs: float) -> None:
+def _lock(descriptor: int, path: str, wait_secs: float) -> None:
     end = time.monotonic() + wait_secs
     while True:
         try:
@@ -210,11 +231,10 @@ def _lock(descriptor: int, path: Path, wait_secs: float) -> None:
 
 
 def _make_readable(descriptor: int, mode: int) -> None:
-    try:
+    # The predecessor's file may be under another user id: it works as it is.
+    with suppress(PermissionError):
         os.fchmod(descriptor, mode)
-    except PermissionError:
-        pass  # the predecessor's file, under another user id: it works as it is
 
 
-def _store_error(path: Path, error: OSError) -> StoreError:
+def _store_error(path: Path | str, error: OSError) -> StoreError:
     return StoreError(f"{path}: {error.strerror or error}")

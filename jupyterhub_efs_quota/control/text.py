@@ -25,15 +25,18 @@ MAX_DEPTH = 20
 
 _PLAIN = r"[A-Za-z][A-Za-z0-9@._-]*"
 _CANONICAL_LINE = re.compile(
-    rf"""([a-z_]+):\ (?:
+    # YAML folds the line ends of Unicode and refuses control characters: PyYAML's business.
+    rf"""([a-z_]{{1,99}}):\ (?:
         (true|false)
-      | (-?(?:0|[1-9][0-9]*))
+      | (-?(?:0|[1-9][0-9]{{0,29}}))
       | (-?[0-9]+\.[0-9]+(?:e[-+][0-9]+)?)
-      | '([^'\n\\]*)'
+      | '([\ -&(-\[\]-~]*)'
       | ({_PLAIN}|{re.escape(NULL_TIME)})
     )\n""",
     re.VERBOSE,
 )
+# The groups of that expression.
+_FLAG, _WHOLE, _NUMBER, _QUOTED, _PLAIN_WORD = range(2, 7)
 _PLAIN_TEXT = re.compile(_PLAIN)
 _TIME_TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 # Plain words that YAML 1.1 takes for something else than text.
@@ -106,21 +109,19 @@ def _load_canonical(text: str) -> dict[str, Any] | None:
         match = _CANONICAL_LINE.match(text, position)
         if match is None:
             return None
-        key, flag, whole, number, quoted, plain = match.groups()
-        if flag is not None:
-            mapping[key] = flag == "true"
-        elif whole is not None:
-            mapping[key] = int(whole)
-        elif number is not None:
-            mapping[key] = float(number)
-        elif quoted is not None:
-            mapping[key] = quoted
-        elif plain.lower() in _RESERVED:
+        key, kind = match[1], match.lastindex or 0
+        value: Any = match[kind]
+        if kind == _FLAG:
+            value = value == "true"
+        elif kind == _WHOLE:
+            value = int(value)
+        elif kind == _NUMBER:
+            value = float(value)
+        elif kind == _PLAIN_WORD and value.lower() in _RESERVED:
             return None
-        else:
-            mapping[key] = plain
         if key in _RESERVED:
             return None
+        mapping[key] = value
         position = match.end()
     return mapping or None
 
@@ -133,8 +134,8 @@ def _load_any(text: str, where: object) -> dict[Any, Any]:
     try:
         # Tags that make Python objects are not constructed by the safe loader.
         loaded = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # for a bad value under a tag, PyYAML raises just anything
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise BrokenFile(f"{where} is not YAML: {reason}. Correct it by hand.") from None
     if not isinstance(loaded, dict):
         raise BrokenFile(

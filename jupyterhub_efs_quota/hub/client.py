@@ -10,13 +10,13 @@ import json
 import logging
 import random
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
 from ..errors import HubError, HubUnreachable
 from ..quota.record import parse_time
@@ -67,7 +67,7 @@ class HubClient:
             try:
                 users = [_user(item) for item in page["items"]]
                 following = page["_pagination"]["next"]
-                offset_then = following["offset"] if following else None
+                offset_then = None if following is None else following["offset"]
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise HubError(
                     f"The hub's list of users is not as expected ({error!r}):"
@@ -109,7 +109,7 @@ class HubClient:
                 )
                 code, reason = response.code, response.reason
                 retry_after = response.headers.get("Retry-After", "")
-            except (HTTPClientError, OSError, ValueError) as error:
+            except Exception as error:  # whatever tornado makes of what is no HTTP
                 code, reason, retry_after = 599, str(error) or type(error).__name__, ""
             else:
                 if code in ok:
@@ -137,7 +137,7 @@ class HubClient:
 def _json(response: HTTPResponse) -> Any:
     try:
         return json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise HubError(
             f"{response.effective_url}: the answer is no JSON. Is this the hub's API?"
         ) from None
@@ -173,4 +173,27 @@ def tls_context(ca: str | None = None, *, verify: bool = True) -> ssl.SSLContext
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def hub_from(environment: Mapping[str, str]) -> HubClient:
+    """The hub's API as a service finds it in its environment."""
+    return HubClient(
+        environment["JUPYTERHUB_API_URL"],
+        environment["JUPYTERHUB_API_TOKEN"],
+        internal_tls(environment, ssl.Purpose.SERVER_AUTH),
+    )
+
+
+def internal_tls(environment: Mapping[str, str], purpose: ssl.Purpose) -> ssl.SSLContext | None:
+    """The TLS context of a hub with internal SSL, or None without."""
+    key, certificate, ca = (
+        environment.get(f"JUPYTERHUB_SSL_{name}", "")
+        for name in ("KEYFILE", "CERTFILE", "CLIENT_CA")
+    )
+    if not key:
+        return None
+    from jupyterhub.utils import make_ssl_context
+
+    context: ssl.SSLContext = make_ssl_context(key, certificate, cafile=ca, purpose=purpose)
     return context

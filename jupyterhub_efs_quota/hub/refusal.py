@@ -26,7 +26,9 @@ def refusal(spawner: Any, message: str, html: str, log_message: str) -> HTTPErro
         # New in JupyterHub 6: a refusal by policy, which the hub does not count.
         from jupyterhub.spawner import SpawnException
     except ImportError:
-        error: Any = HTTPError(403, "%s", log_message)
+        # JupyterHub 5 answers API calls with what is meant for its log.
+        error: Any = HTTPError(403, "%s", message)
+        log.warning("%s", log_message)
         _uncount(spawner)
     else:
         error = SpawnException(

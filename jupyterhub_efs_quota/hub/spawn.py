@@ -21,7 +21,6 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
 from ..control.store import ControlStore
 from ..errors import BrokenFile, EFSQuotaError, SettingsError
-from ..homes import Homes
 from ..measure.workers import Workers
 from ..offload import Offload
 from ..quota.messages import checked

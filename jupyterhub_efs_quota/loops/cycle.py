@@ -1,12 +1,13 @@
 """What the monitor's and the reaper's cycle have in common: users from the hub, in slices.
 
-The store is read in a few threads at a time, since each call to it may take milliseconds.
+A store far away is read in a few threads at a time, since each call takes milliseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -54,16 +55,23 @@ async def over_all_users(
     Raises HubError, or StoreError where the control directory or the home root is missing.
     """
 
-    def look_at(users: Sequence[HubUser]) -> list[T]:
-        return [answer for user in users if (answer := look(user)) is not None]
+    def look_at(users: Sequence[HubUser]) -> tuple[list[T], bool]:
+        """The answers, and whether most of the time went into waiting for the store."""
+        began, worked = time.monotonic(), time.thread_time()
+        answers = [answer for user in users if (answer := look(user)) is not None]
+        worked, took = time.thread_time() - worked, time.monotonic() - began
+        return answers, worked < took / 2
 
     await rooms.offload.run(_check, rooms)
     seen: set[str] = set()
+    # Threads pay where calls block; elsewhere they only quarrel about the interpreter.
+    threads = 1
     async for users in rooms.hub.pages():
         seen.update(user.name for user in users)
-        slices = [users[n::STORE_THREADS] for n in range(STORE_THREADS)]
-        answers = await asyncio.gather(*(rooms.offload.run(look_at, s) for s in slices if s))
-        yield [answer for some in answers for answer in some]
+        slices = [users[n::threads] for n in range(threads)]
+        looked = await asyncio.gather(*(rooms.offload.run(look_at, s) for s in slices if s))
+        threads = STORE_THREADS if any(blocked for _, blocked in looked) else 1
+        yield [answer for answers, _ in looked for answer in answers]
     rooms.board.keep_only(seen)
 
 
@@ -93,7 +101,8 @@ def failed(rooms: Rooms, user: HubUser, error: Exception, subsystem: str) -> Non
 
 def as_listed(record: Record, user: HubUser, limits: Limits, *, grandfather: bool) -> Record:
     """The record with what the hub's list and the settings say about the user now."""
-    record = replace(record, user=user.name, last_activity=user.last_activity)
+    if (record.user, record.last_activity) != (user.name, user.last_activity):
+        record = replace(record, user=user.name, last_activity=user.last_activity)
     if not record.quota_enabled:
         return record
     if user.groups is None and limits.by_group(user.name):

@@ -85,7 +85,7 @@ class Loop:
         if left > 0:
             event(log, logging.INFO, waiting(float(left), self.name), subsystem=self.name)
         else:
-            message = too_slow(float(-left), self.period_secs, self.name)
+            message = too_slow(float(abs(left)), self.period_secs, self.name)
             event(log, logging.WARNING, message, subsystem=self.name)
         self._due = self._monotonic() + max(0.0, self.period_secs - elapsed)
 
@@ -100,8 +100,9 @@ class Loop:
             subsystem=self.name,
             exc_info=True,
         )
-        wait = min(FAILURE_WAIT_SECS * 2**self._failures, MOST_FAILURE_WAIT_SECS)
+        # The power is of a few failures only: of thousands it is no float any more.
+        wait = min(FAILURE_WAIT_SECS * 2 ** min(self._failures, 8), MOST_FAILURE_WAIT_SECS)
         self._due = self._monotonic() + min(wait, max(self.period_secs, FAILURE_WAIT_SECS))
-        self._failures = min(self._failures + 1, 32)
+        self._failures += 1
         self.failure = str(error) if isinstance(error, EFSQuotaError) else said
         self._said = said

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from ..errors import HubUnreachable, LockHeld, StoreError
+from ..control.store import Held
+from ..errors import BrokenFile, HubUnreachable, StoreError
 from ..hub.client import HubUser
 from ..logs import event
 from ..quota.judge import active_at_reap, judge
@@ -48,9 +50,10 @@ class Reaper:
         """The verdict on a user whose quota is enabled. Pure but for the clock."""
         now = self._rooms.clock()
         record = as_listed(record, user, self._limits, grandfather=self._settings.grandfather)
-        record = judge(replace(record, reaper_time=now), now, self._settings.grace_secs)
+        record = replace(record, reaper_time=now)
         active = active_at_reap(record, self._settings.reaper_period_secs)
         record = replace(record, active_at_reap=active)
+        record = judge(record, now, self._settings.grace_secs)
         level, message = reaped(record, self._settings.du_timeout_secs)
         exempt = user.admin and self._settings.admins_exempt
         locked = record.quota_state is State.LOCKOUT and not exempt
@@ -89,42 +92,62 @@ class Reaper:
             return None
 
     def _look(self, user: HubUser) -> Verdict | None:
-        name = user.name
-        record = self._rooms.store.read(name)
+        try:
+            with ExitStack() as stack:
+                held = self._hold(user, stack)
+                record = held.read() if held else self._rooms.store.read(user.name)
+                verdict = self._verdict(user, record)
+                if verdict is not None and held is not None:
+                    self._save(held, verdict)
+        except BrokenFile as error:
+            # It unlocks nobody: until it is mended, the last good record stands in for it.
+            failed(self._rooms, user, error, NAME)
+            row = self._rooms.board.get(user.name)
+            if row is None or row.record is None or not row.record.quota_enabled:
+                return None
+            verdict = self.decide(user, row.record)
+        if verdict is None:
+            return None
+        event(log, verdict.level, verdict.message, subsystem=NAME, record=verdict.record)
+        return verdict if verdict.stop else None
+
+    def _hold(self, user: HubUser, stack: ExitStack) -> Held | None:
+        """The user's file under its lock; None where there is none, or nothing is written."""
+        if self._dry_run or not self._rooms.store.path(user.name).is_file():
+            return None
+        try:
+            return stack.enter_context(self._rooms.store.held(user.name))
+        except StoreError as error:
+            # A full or read-only control disk must not end enforcement.
+            failed(self._rooms, user, error, NAME)
+            return None
+
+    def _verdict(self, user: HubUser, record: Record | None) -> Verdict | None:
+        """The verdict on a user's record, or None, and said why, where there is none."""
+        name, board = user.name, self._rooms.board
         home = self._homes.of(name, record.home if record else None)
         unseen = logging.INFO if user.last_activity is None else logging.WARNING
         if not home.exists():
             self._say(unseen, f"User {name} home dir {home} does not exist. Skipping.")
-            self._rooms.board.saw(user, record, f"The home {home} does not exist.")
-            return None
-        if record is None:
+            board.saw(user, record, f"The home {home} does not exist.")
+        elif record is None:
             path = self._rooms.store.path(name)
             self._say(unseen, f"Quota file {path} for user {name} does not exist. Skipping.")
-            self._rooms.board.saw(user, None)
-            return None
-        if not record.quota_enabled:
+            board.saw(user, None)
+        elif not record.quota_enabled:
             self._say(logging.INFO, f"Quota monitoring for user {name} is disabled.  Skipping.")
-            self._rooms.board.saw(user, record)
-            return None
-        verdict = self._judge(user, record)
-        self._rooms.board.saw(user, verdict.record)
-        event(log, verdict.level, verdict.message, subsystem=NAME, record=verdict.record)
-        return verdict if verdict.stop else None
+            board.saw(user, record)
+        else:
+            verdict = self.decide(user, record)
+            board.saw(user, verdict.record)
+            return verdict
+        return None
 
-    def _judge(self, user: HubUser, record: Record) -> Verdict:
-        if self._dry_run:
-            return self.decide(user, record)
+    def _save(self, held: Held, verdict: Verdict) -> None:
         try:
-            with self._rooms.store.held(user.name) as held:
-                verdict = self.decide(user, held.read() or record)
-                held.write(verdict.record)
-                return verdict
-        except LockHeld:
-            raise
+            held.write(verdict.record)
         except StoreError as error:
-            # A full or read-only control disk must not end enforcement.
-            failed(self._rooms, user, error, NAME)
-            return self.decide(user, record)
+            failed(self._rooms, verdict.user, error, NAME)
 
     def _say(self, level: int, message: str) -> None:
         event(log, level, message, subsystem=NAME)

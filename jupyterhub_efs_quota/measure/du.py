@@ -45,6 +45,9 @@ def du(task: Task) -> Usage:
         raise MeasureError(
             f"du gave no total for {task.home!r}: {'; '.join(complaints[:2]) or 'no output'}"
         ) from None
+    if _empty(task.home):
+        # An empty directory has a size too: it must not pass for a home that shrank.
+        return Usage(bytes=0, allocated=0, files=0, dirs=1, meter="du")
     vanished = sum(line.endswith("No such file or directory") for line in complaints)
     return Usage(
         bytes=None if task.allocated else size,
@@ -54,3 +57,11 @@ def du(task: Task) -> Usage:
         unreadable_names=tuple(complaints[:_NAMES_KEPT]),
         meter="du",
     )
+
+
+def _empty(home: str) -> bool:
+    try:
+        with os.scandir(home) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False

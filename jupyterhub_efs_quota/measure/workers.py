@@ -59,7 +59,8 @@ class Workers:
         return answer
 
     async def _ask(self, worker: asyncio.subprocess.Process, task: Task) -> Usage | str:
-        assert worker.stdin is not None and worker.stdout is not None
+        assert worker.stdin is not None
+        assert worker.stdout is not None
         try:
             worker.stdin.write(dump_task(task))
             await worker.stdin.drain()

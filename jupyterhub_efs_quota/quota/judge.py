@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from .limits import grandfathered
+from .limits import HAND, grandfathered
 from .record import UNDEFINED_BYTES, Record, State
 from .usage import Usage
 
@@ -21,7 +21,8 @@ def judge(record: Record, now: datetime, grace_secs: float = 0) -> Record:
     """
     # A quota of 0 is a quota of nothing: any byte is over it, and none divides by it.
     fraction = max(record.actual_bytes, 0) / max(record.quota_bytes, 1)
-    over_since = (record.over_since or now) if record.over else None
+    # Never in the future: a clock set back would lift lockouts, or lengthen the grace.
+    over_since = min(record.over_since or now, now) if record.over else None
     if over_since is not None:
         in_grace = (now - over_since).total_seconds() < grace_secs
         state = State.LOCKOUT if record.lockout_enabled and not in_grace else State.VIOLATION
@@ -42,7 +43,7 @@ def why_measure(record: Record, now: datetime, stale_quota_secs: float) -> str |
         return "never measured"
     if record.quota_state in (State.LOCKOUT, State.VIOLATION):
         return "over its quota"
-    if record.started > now:
+    if max(record.started, record.stopped or record.started) > now:
         return "measured in the future: a clock was set back"
     if record.stopped is None or record.started > record.stopped:
         return "the last measurement did not finish"
@@ -95,7 +96,7 @@ def record_usage(
             actual_bytes=max(record.actual_bytes, size),
             usage_files=max(record.usage_files or 0, usage.files or 0) or record.usage_files,
         )
-    first = record.actual_bytes == UNDEFINED_BYTES
+    first = record.actual_bytes == UNDEFINED_BYTES and record.quota_source != HAND
     record = replace(
         record,
         actual_bytes=size,

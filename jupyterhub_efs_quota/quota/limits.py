@@ -80,13 +80,20 @@ def apply_limit(record: Record, limit: Limit, *, grandfather: bool = False) -> R
         )
     if by_hand:
         return replace(record, quota_source=HAND, configured_bytes=None, configured_files=None)
+    files = limit.files or None
+    if (record.configured_bytes, record.configured_files, record.quota_source) == (
+        limit.bytes,
+        files,
+        limit.source,
+    ):
+        return record
     record = replace(
         record,
         quota_bytes=limit.bytes,
-        quota_files=limit.files or None,
+        quota_files=files,
         quota_source=limit.source,
         configured_bytes=limit.bytes,
-        configured_files=limit.files or None,
+        configured_files=files,
     )
     return grandfathered(record) if grandfather and first_sight and record.over else record
 

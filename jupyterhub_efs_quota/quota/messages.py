@@ -28,14 +28,18 @@ def reaped(record: Record, timeout_secs: float) -> tuple[int, str]:
     if record.quota_state is State.TIMED_OUT:
         return (
             logging.WARNING,
-            f"Quota measurement for user {user} exceeded timeout {timeout_secs} secs."
-            "  Usage unknown,  potentially high.",
+            (
+                f"Quota measurement for user {user} exceeded timeout {timeout_secs} secs."
+                "  Usage unknown,  potentially high."
+            ),
         )
     if record.quota_state is State.NEARING_LIMIT:
         return (
             logging.WARNING,
-            f"User {user} using {used} bytes nearing limit of {quota} bytes."
-            f"  Fraction used: {record.fraction_used}",
+            (
+                f"User {user} using {used} bytes nearing limit of {quota} bytes."
+                f"  Fraction used: {record.fraction_used}"
+            ),
         )
     return logging.INFO, f"Quota for {user} using {used} of {quota} bytes.  OK."
 
@@ -54,8 +58,10 @@ def checked(record: Record) -> tuple[int, str]:
     if record.quota_state is State.TIMED_OUT:
         return (
             logging.WARNING,
-            "Measurement of your $HOME usage timed out and is assumed to be high. "
-            f"Make sure your $HOME usage is below {quota} bytes or logins may be disabled.",
+            (
+                "Measurement of your $HOME usage timed out and is assumed to be high. "
+                f"Make sure your $HOME usage is below {quota} bytes or logins may be disabled."
+            ),
         )
     if record.quota_state is State.NEARING_LIMIT:
         return (

@@ -6,6 +6,7 @@ so that its files and ours can be read by either.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from .sizes import GIB
+from .sizes import GIB, MOST
 
 NULL_TIME = "0001-01-01T01:01"
 UNDEFINED_BYTES = -1
@@ -126,11 +127,14 @@ def format_time(time: datetime | None) -> str:
     """UTC, naive ISO with six fractional digits; the null time for None."""
     if time is None:
         return NULL_TIME
+    if time.tzinfo is not timezone.utc:
+        time = time.astimezone(timezone.utc)
     # A fixed width makes times compare as text, which readers of these files rely on.
-    return time.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return time.isoformat(timespec="microseconds")[:_TIME_WIDTH]
 
 
 _FRACTION = re.compile(r"\.(\d+)")
+_TIME_WIDTH = len("2022-08-29T19:56:17.359858")
 
 
 def parse_time(value: object) -> datetime | None:
@@ -142,6 +146,12 @@ def parse_time(value: object) -> datetime | None:
     if value is None or value == NULL_TIME:
         return None
     if isinstance(value, str):
+        if len(value) == _TIME_WIDTH:
+            # The form in control files, of which a cycle reads tens of thousands.
+            with contextlib.suppress(ValueError):
+                time = datetime.fromisoformat(value)
+                if time.tzinfo is None and time.year > 1:
+                    return time.replace(tzinfo=timezone.utc)
         text = value.strip()
         if text[-1:] in "zZ":
             text = text[:-1] + "+00:00"
@@ -170,17 +180,26 @@ def _write(value: Any) -> Any:
 
 def _whole(least: int) -> Any:
     def read(value: object) -> int:
-        if type(value) is not int or value < least:
-            raise ValueError(f"must be a whole number, {least} or more, not {value!r}")
+        if type(value) is not int or not least <= value <= MOST:
+            raise ValueError(f"must be a whole number, {least} or more, not {_short(value)}")
         return value
 
     return read
 
 
 def _number(value: object) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
-        raise ValueError(f"must be a number, not {value!r}")
-    return float(value)  # type: ignore[arg-type]
+    try:
+        number = float(value) if type(value) in (int, float) else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"must be a number, not {_short(value)}")
+    return number
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _fraction(value: object) -> float:

@@ -6,6 +6,8 @@ import re
 from fractions import Fraction
 
 KIB, MIB, GIB, TIB, PIB = (1024**n for n in range(1, 6))
+# Far above any store; below what arithmetic with fractions could not hold.
+MOST = 1024**8
 
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": TIB, "P": PIB}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:i?B|i)?", re.IGNORECASE | re.ASCII)
@@ -18,12 +20,18 @@ def parse_size(size: str | int) -> int:
     a byte is rounded down. Raises ValueError, saying what is allowed.
     """
     if isinstance(size, int) and not isinstance(size, bool) and size >= 0:
-        return size
+        return _possible(size)
     match = _SIZE.fullmatch(size.strip()) if isinstance(size, str) else None
     if match is None:
         raise ValueError(f"{size!r} is not a size: write 10Gi, 500M, 1.5T or a number of bytes")
     number, unit = match.groups()
-    return int(Fraction(number) * _UNITS[unit.upper()])
+    return _possible(int(Fraction(number) * _UNITS[unit.upper()]))
+
+
+def _possible(size: int) -> int:
+    if size > MOST:
+        raise ValueError(f"the size is more than {MOST} bytes, which no store holds")
+    return size
 
 
 def format_size(size: int) -> str:

@@ -43,4 +43,4 @@ class Usage:
     @property
     def empty(self) -> bool:
         """Whether nothing at all was found: as in an empty mount point."""
-        return not self.bytes and not self.files and (self.dirs or 0) <= 1
+        return self.files == 0 and (self.dirs or 0) <= 1

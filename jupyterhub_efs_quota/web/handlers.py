@@ -178,6 +178,7 @@ class Verify(web.RequestHandler):
     """
 
     def initialize(self, parts: Parts, api_token: str, budget_secs: float) -> None:
+        """Keep what the application hands over."""
         self._parts = parts
         self._api_token = api_token
         self._budget_secs = budget_secs
@@ -207,6 +208,7 @@ class Health(web.RequestHandler):
     """Whether the service works: 200, or 503 with what is wrong. Tells nothing else."""
 
     def initialize(self, parts: Parts) -> None:
+        """Keep what the application hands over."""
         self._parts = parts
 
     def get(self) -> None:

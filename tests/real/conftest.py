@@ -13,8 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 from jupyterhub.tests.mocking import MockHub
-from jupyterhub.tests.utils import AsyncSession, add_user, api_request, public_url
+from jupyterhub.tests.utils import AsyncSession, add_user
 from jupyterhub.utils import random_port
+from tornado.httpclient import AsyncHTTPClient
 from traitlets.config import Config
 
 from jupyterhub_efs_quota import setup
@@ -92,12 +93,18 @@ async def stop_hub(hub):
         hub.metrics_collector.stop()
     hub.db.close()
     Hub.clear_instance()
+    # Tornado keeps one for the event loop, which JupyterHub 5 gives its certificates:
+    # the next hub has others.
+    AsyncHTTPClient().close()
 
 
 @pytest.fixture(scope="session", params=[False, True], ids=["http", "ssl"])
 async def hub(request, tmp_path_factory):
     tmp = tmp_path_factory.mktemp("hub")
+    fill(tmp / "users" / "admin", 100)
     hub = await start_hub(hub_config(tmp, request.param), tmp, request.param)
+    # Its first cycle sees no user of a test, then.
+    await until(lambda: (record := hub.control.read("admin")) and record.measured)
     yield hub
     await stop_hub(hub)
 

@@ -1,0 +1,201 @@
+"""The settings: given once, checked at once, handed to the service as they are."""
+
+import json
+import math
+
+import pytest
+from traitlets.config import Config
+
+from jupyterhub_efs_quota.errors import SettingsError
+from jupyterhub_efs_quota.quota.limits import Limits
+from jupyterhub_efs_quota.quota.sizes import GIB
+from jupyterhub_efs_quota.settings import (
+    HANDED_OVER,
+    EFSQuota,
+    hand_over,
+    handed_over,
+    read_file,
+    resolve,
+)
+
+
+def config(**settings):
+    return Config({"EFSQuota": settings})
+
+
+def test_without_settings_there_are_the_predecessors_defaults():
+    settings = resolve(Config())
+    assert (settings.quota_control, settings.home_root) == ("/efs/quota-control", "/efs/users")
+    assert (settings.monitor_period_secs, settings.reaper_period_secs) == (14400.0, 300.0)
+    assert (settings.stale_quota_secs, settings.du_timeout_secs) == (604800.0, 3600.0)
+    assert (settings.default_quota, settings.grace_secs) == (200 * GIB, 0.0)
+    assert (settings.meter, settings.size_basis) == ("walk", "apparent")
+
+
+def test_sizes_are_read_wherever_they_stand():
+    settings = resolve(
+        config(default_quota="10Gi", group_quotas={"a": "1T"}, user_quotas={"b": 5, "c": "5K"})
+    )
+    assert settings.limits() == Limits(
+        default_bytes=10 * GIB,
+        group_bytes={"a": 1024 * GIB},
+        user_bytes={"b": 5, "c": 5120},
+    )
+
+
+def test_limits_on_files_are_among_the_limits():
+    settings = resolve(
+        config(default_file_limit=7, group_file_limits={"a": 0}, user_file_limits={"b": 9})
+    )
+    assert settings.limits() == Limits(default_files=7, group_files={"a": 0}, user_files={"b": 9})
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("default_quota", "10X"),
+        ("default_quota", -1),
+        ("default_quota", None),
+        ("default_quota", "9" * 40 + "P"),
+        ("group_quotas", {"a": "much"}),
+        ("group_quotas", {1: "1G"}),
+        ("user_quotas", ["homer"]),
+        ("default_file_limit", -1),
+        ("user_file_limits", {"homer": "5"}),
+        ("grace_secs", -1),
+        ("grace_secs", math.nan),
+        ("stale_quota_secs", math.nan),
+        ("verify_secs", math.nan),
+        ("verify_secs", math.inf),
+        ("monitor_period_secs", 0),
+        ("monitor_period_secs", "often"),
+        ("reaper_period_secs", math.inf),
+        ("du_timeout_secs", -5),
+        ("hook_timeout", 0),
+        ("measure_concurrency", 0),
+        ("meter", "guess"),
+        ("size_basis", "real"),
+        ("on_lockout", "delete"),
+        ("on_error", "ignore"),
+        ("log_format", "xml"),
+        ("log_level", "LOUD"),
+        ("quota_control", "relative"),
+        ("home_root", "./users"),
+        ("home_root", "/efs/../users"),
+        ("home_path", "/all/the/same"),
+        ("home_path", "{nonsense}"),
+        ("home_path", "{username[a]}"),
+        ("home_path", 5),
+        ("home_path", "no_module_of_this_name:function"),
+        ("home_path", "os:no_function_of_this_name"),
+        ("skip_directories", 5),
+        ("grandfather", "yes"),
+    ],
+)
+def test_a_bad_value_is_an_error_that_names_the_setting(name, value):
+    with pytest.raises(SettingsError, match=name):
+        resolve(config(**{name: value}))
+
+
+def test_a_setting_that_does_not_exist_is_an_error_with_a_hint():
+    with pytest.raises(SettingsError, match="default_qouta is no setting. Did you mean default_q"):
+        resolve(config(default_qouta=5))
+    with pytest.raises(SettingsError, match="xyzzy is no setting.$"):
+        resolve(config(xyzzy=5))
+
+
+def test_a_list_can_be_added_to():
+    c = Config()
+    c.EFSQuota.skip_directories.append("*.snap")
+    assert resolve(c).skip_directories == [".snapshot", ".zfs", "*.snap"]
+
+
+def test_a_path_may_be_given_as_a_path(tmp_path):
+    assert resolve(config(home_root=tmp_path)).home_root == str(tmp_path)
+
+
+def test_a_callable_may_be_named(tmp_path):
+    settings = resolve(config(home_path="posixpath:abspath", home_root=str(tmp_path)))
+    assert settings.homes().named(f"{tmp_path}/x") == tmp_path / "x"
+
+
+def test_a_file_of_settings_is_read_and_the_configuration_goes_before_it(tmp_path):
+    file = tmp_path / "more.py"
+    file.write_text("c.EFSQuota.default_quota = '5K'\nc.EFSQuota.grace_secs = 60\n")
+    settings = resolve(config(config_file=str(file), grace_secs=1))
+    assert (settings.default_quota, settings.grace_secs) == (5120, 1.0)
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("1/0", "fails: ZeroDivisionError"),
+        ("c.EFSQuota.x = (", "fails: SyntaxError"),
+        ("c.EFSQuota.nope = 1", "nope is no setting"),
+        ("c.EFSQuota.default_quota = '1X'", "default_quota"),
+    ],
+)
+def test_a_file_that_fails_is_an_error_that_says_how(tmp_path, text, why):
+    file = tmp_path / "more.py"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=why):
+        resolve(config(config_file=str(file)))
+
+
+def test_a_missing_file_of_settings_is_an_error(tmp_path):
+    with pytest.raises(SettingsError, match="does not exist"):
+        read_file(str(tmp_path / "nowhere.py"))
+
+
+def test_what_is_handed_over_is_what_was_set(tmp_path):
+    c = config(
+        home_root=tmp_path, user_quotas={"homer@x": "5K"}, home_path="{home_root}/{username}"
+    )
+    c.EFSQuota.skip_directories.append("x")
+    there = resolve(handed_over({HANDED_OVER: hand_over(c)}))
+    here = resolve(c)
+    assert there.trait_values() == {**here.trait_values(), "parent": None, "config": there.config}
+
+
+def test_only_what_was_set_is_handed_over():
+    assert json.loads(hand_over(config(grace_secs=5))) == {"grace_secs": 5.0}
+    assert hand_over(Config()) == "{}"
+
+
+def test_what_is_wrong_is_not_handed_over():
+    with pytest.raises(SettingsError, match="grace_secs"):
+        hand_over(config(grace_secs="x"))
+
+
+def test_a_callable_is_handed_over_by_its_name():
+    import posixpath
+
+    text = hand_over(config(home_path=posixpath.join))
+    assert json.loads(text) == {"home_path": "posixpath:join"}
+
+
+@pytest.mark.parametrize("function", [lambda user: user, Config().get, str.upper])
+def test_a_callable_that_another_process_cannot_import_is_an_error(function):
+    with pytest.raises(SettingsError, match="cannot import this"):
+        hand_over(config(home_path=function))
+
+
+def test_more_than_an_environment_holds_is_an_error_that_says_what_to_move():
+    users = {f"user-{number}@example.org": 5 for number in range(6000)}
+    with pytest.raises(SettingsError, match="user_quotas is too long"):
+        hand_over(config(user_quotas=users))
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "5", '"x"', ""])
+def test_a_damaged_variable_is_an_error_that_names_it(text):
+    with pytest.raises(SettingsError, match=HANDED_OVER):
+        handed_over({HANDED_OVER: text})
+
+
+def test_without_the_variable_nothing_is_handed_over():
+    assert resolve(handed_over({})).trait_values() == EFSQuota().trait_values()
+
+
+def test_every_setting_can_be_set_and_has_a_help_text():
+    for name, trait in EFSQuota.class_traits(config=True).items():
+        assert trait.help, name

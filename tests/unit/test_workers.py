@@ -1,0 +1,204 @@
+"""Measuring in processes of their own: answers come back, and so does what went wrong."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyterhub_efs_quota.errors import MeasureError
+from jupyterhub_efs_quota.measure.task import (
+    Ceiling,
+    Task,
+    dump_answer,
+    dump_task,
+    load_answer,
+    load_task,
+)
+from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.quota.usage import Usage
+
+from ..conftest import environment, fill, worker_processes
+from .strategies import file_names
+
+odd_text = file_names.map(os.fsdecode)
+tasks = st.builds(
+    Task,
+    home=odd_text,
+    deadline_secs=st.floats(0, 1e6),
+    meter=st.sampled_from(["walk", "du"]),
+    cross_mounts=st.booleans(),
+    skip=st.lists(odd_text, max_size=3).map(tuple),
+    ceiling=st.none() | st.builds(Ceiling, st.integers(0, 2**80), st.integers(0, 2**80)),
+    allocated=st.booleans(),
+)
+counts = st.none() | st.integers(0, 2**80)
+usages = st.builds(
+    Usage,
+    bytes=counts,
+    allocated=counts,
+    files=counts,
+    dirs=counts,
+    unreadable=st.integers(0, 2**64),
+    vanished=st.integers(0, 2**64),
+    unreadable_names=st.lists(odd_text, max_size=3).map(tuple),
+    timed_out=st.booleans(),
+    proven_over=st.booleans(),
+)
+
+
+@given(tasks)
+def test_a_task_travels_as_one_line(task):
+    line = dump_task(task)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert load_task(line) == task
+
+
+@given(usages | st.text())
+def test_an_answer_travels_as_one_line(answer):
+    line = dump_answer(answer)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert load_answer(line) == answer
+
+
+async def test_a_home_is_measured_in_another_process(workers, tmp_path):
+    usage = await workers.measure(Task(str(fill(tmp_path / "home", 5000)), 60))
+    assert (usage.bytes, usage.files, usage.dirs) == (5000, 1, 1)
+    assert len(worker_processes()) == 1
+
+
+@pytest.mark.parametrize("meter", ["walk", "du"])
+async def test_both_meters_are_there(workers, tmp_path, meter):
+    usage = await workers.measure(Task(str(fill(tmp_path / "home", 5000)), 60, meter=meter))
+    assert usage.bytes >= 5000
+    assert usage.meter == meter
+
+
+async def test_a_home_whose_name_is_no_text_is_measured(workers, tmp_path):
+    odd = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"\xff\n"))
+    os.mkdir(odd)
+    usage = await workers.measure(Task(odd, 60))
+    assert usage.dirs == 1
+
+
+async def test_all_of_a_task_arrives(workers, tmp_path):
+    home = fill(tmp_path / "home", 5000)
+    fill(home / "x", 10**9)
+    usage = await workers.measure(Task(str(home), 60, skip=("x",)))
+    assert usage.bytes == 5000
+    usage = await workers.measure(Task(str(home), 60, ceiling=Ceiling(4000)))
+    assert usage.proven_over
+
+
+async def test_what_went_wrong_comes_back_and_the_worker_stays(workers, tmp_path):
+    with pytest.raises(MeasureError, match="missing"):
+        await workers.measure(Task(str(tmp_path / "missing"), 60))
+    (first,) = worker_processes()
+    await workers.measure(Task(str(fill(tmp_path / "home", 1)), 60))
+    assert worker_processes() == [first]
+
+
+async def test_an_odd_fault_in_a_worker_comes_back_with_its_name(workers):
+    with pytest.raises(MeasureError, match="ValueError: .*null"):
+        await workers.measure(Task("/home\0", 60))
+
+
+async def test_no_more_workers_run_than_there_may_be(workers, tmp_path):
+    home = str(fill(tmp_path / "home", 5))
+    usages = await asyncio.gather(*(workers.measure(Task(home, 60)) for _ in range(12)))
+    assert [usage.bytes for usage in usages] == [5] * 12
+    assert len(worker_processes()) == 2
+
+
+async def test_a_worker_that_died_in_its_sleep_costs_one_try_at_most(workers, tmp_path):
+    home = str(fill(tmp_path / "home", 5))
+    await workers.measure(Task(home, 60))
+    os.kill(worker_processes()[0], signal.SIGKILL)
+    for _ in range(2):
+        try:
+            usage = await workers.measure(Task(home, 60))
+            break
+        except MeasureError as error:
+            assert "died; the next cycle tries again" in str(error)
+    assert usage.bytes == 5
+
+
+async def test_a_measurement_that_nobody_waits_for_any_more_ends_its_worker(workers, slow_du):
+    home = "/"
+    measuring = asyncio.create_task(workers.measure(Task(home, 60, meter="du")))
+    while not worker_processes():
+        await asyncio.sleep(0.01)
+    measuring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await measuring
+    while worker_processes():
+        await asyncio.sleep(0.01)
+
+
+async def test_closing_ends_all_workers_and_those_who_wait_are_told(slow_du):
+    workers = Workers(2)
+    measuring = [asyncio.create_task(workers.measure(Task("/", 60, meter="du"))) for _ in "12"]
+    while len(worker_processes()) < 2:
+        await asyncio.sleep(0.01)
+    workers.close()
+    for task in measuring:
+        with pytest.raises(MeasureError, match="died"):
+            await task
+    while worker_processes():
+        await asyncio.sleep(0.01)
+
+
+def a_worker(**options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "jupyterhub_efs_quota.measure.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        **options,
+    )
+
+
+def test_a_worker_ends_when_its_input_does():
+    worker = a_worker(start_new_session=True)
+    worker.communicate(timeout=30)
+    assert worker.returncode == -signal.SIGKILL
+
+
+def test_a_worker_in_the_session_of_somebody_else_ends_only_itself():
+    worker = a_worker()
+    worker.communicate(timeout=30)
+    assert worker.returncode == 0
+
+
+def test_a_worker_answers_nonsense_with_what_is_wrong_and_goes_on(tmp_path):
+    worker = a_worker(start_new_session=True)
+    for line in (b"nonsense\n", b"{}\n", b"[]\n", dump_task(Task(str(tmp_path), 60))):
+        worker.stdin.write(line)
+        worker.stdin.flush()
+        answer = json.loads(worker.stdout.readline())
+        assert set(answer) == ({"usage"} if b"home" in line else {"error"})
+    worker.communicate(timeout=30)
+
+
+def test_a_worker_needs_no_hub_and_no_web():
+    """It starts often, and on machines that have only Python."""
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import jupyterhub_efs_quota.measure.worker, sys;"
+            "print([m for m in ('jupyterhub', 'tornado', 'traitlets', 'yaml') if m in sys.modules])",
+        ],
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert ran.stdout == "[]\n", ran.stderr
