@@ -269,9 +269,7 @@ async def test_the_settings_go_with_the_task(remeasure, rooms, write, home_of, m
     assert record.actual_bytes == 4096
 
 
-async def test_a_time_out_is_recorded_and_keeps_the_number(
-    remeasure, store, write, home_of, meter
-):
+async def test_a_time_out_is_recorded_and_keeps_the_number(remeasure, store, write, home_of, meter):
     home_of("homer")
     write("homer", actual_bytes=50, quota_bytes=1000)
     meter.usage = Usage(60, files=1, timed_out=True)
@@ -377,9 +375,7 @@ async def test_verifying_a_home_that_cannot_be_measured_raises(remeasure, write,
         await remeasure.verify(write("homer", **LOCKED), 60)
 
 
-async def test_verifying_judges_by_the_record_as_it_is_now(
-    remeasure, store, write, home_of, meter
-):
+async def test_verifying_judges_by_the_record_as_it_is_now(remeasure, store, write, home_of, meter):
     home_of("homer", 10)
     asked = write("homer", **LOCKED)
     meter.meanwhile = lambda: write("homer", **{**LOCKED, "quota_bytes": 100})
