@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from jupyterhub_efs_quota.board import Board
 from jupyterhub_efs_quota.control.store import ControlStore
 from jupyterhub_efs_quota.homes import escape
+from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.logs import JsonFormatter
 from jupyterhub_efs_quota.loops.cycle import Rooms
 from jupyterhub_efs_quota.measure.workers import Workers
@@ -165,15 +166,31 @@ def hub_users():
 
 
 @pytest.fixture
+def listed(hub_users):
+    """Add a user to the hub's list, active two hours ago."""
+
+    def add(name, **fields):
+        user = HubUser(name, **{"last_activity": NOW - timedelta(hours=2), **fields})
+        hub_users.users.append(user)
+        return user
+
+    return add
+
+
+@pytest.fixture
 def rooms(settings, store, clock, hub_users):
     return Rooms(settings, hub_users, store, Offload(16), Board(), clock)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def workers():
+    """Two processes that measure; started once, since that takes longer than most tests."""
     pool = Workers(2)
     yield pool
+    idle = pool._idle[:]
     pool.close()
+    for worker in idle:
+        await worker.wait()
 
 
 @pytest.fixture

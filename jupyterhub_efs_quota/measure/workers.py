@@ -30,6 +30,7 @@ class Workers:
         self._slots = asyncio.Semaphore(most)
         self._idle: list[asyncio.subprocess.Process] = []
         self._busy: set[asyncio.subprocess.Process] = set()
+        self._closed = False
 
     async def measure(self, task: Task) -> Usage:
         """Measure one home.
@@ -38,8 +39,7 @@ class Workers:
         says `timed_out`. Raises MeasureError if the worker dies or cannot measure.
         """
         async with self._slots:
-            self._idle = [worker for worker in self._idle if worker.returncode is None]
-            worker = self._idle.pop() if self._idle else await _start()
+            worker = await self._take()
             self._busy.add(worker)
             done = False
             try:
@@ -58,6 +58,15 @@ class Workers:
             raise MeasureError(answer)
         return answer
 
+    async def _take(self) -> asyncio.subprocess.Process:
+        self._idle = [worker for worker in self._idle if worker.returncode is None]
+        worker = self._idle.pop() if self._idle else await _start()
+        if self._closed:
+            # Closed while this one was on its way.
+            kill(worker)
+            raise MeasureError("Nothing is measured any more: the service ends.")
+        return worker
+
     async def _ask(self, worker: asyncio.subprocess.Process, task: Task) -> Usage | str:
         assert worker.stdin is not None
         assert worker.stdout is not None
@@ -75,6 +84,7 @@ class Workers:
 
     def close(self) -> None:
         """Kill every worker, without waiting for one that hangs."""
+        self._closed = True
         for worker in [*self._idle, *self._busy]:
             kill(worker)
         self._idle.clear()
