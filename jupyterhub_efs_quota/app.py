@@ -80,8 +80,7 @@ class Service:
             server.stop()
             for loop in self._loops:
                 loop.stop()
-            for pool in self._pools:
-                pool.close()
+            await asyncio.gather(*(pool.end() for pool in self._pools))
             log.info("The quota service ends.")
 
     def trouble(self) -> list[str]:

@@ -159,7 +159,7 @@ class LoopCommand(Command):
             await stop.wait()
             loop.stop()
         finally:
-            workers.close()
+            await workers.end()
 
     def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
         """The work of one cycle, its name and its period."""

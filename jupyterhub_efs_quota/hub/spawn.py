@@ -140,7 +140,7 @@ class SpawnGate:
             remeasure = Remeasure(self._settings, self._store, workers, self._offload)
             return await remeasure.verify(record, budget)
         finally:
-            workers.close()
+            await workers.end()
 
     async def _ask_service(self, spawner: Any) -> State | None:
         """The user's state as the service finds it now, or None if it does not say."""

@@ -18,7 +18,7 @@ from jupyterhub_efs_quota.commands import MonitorCommand, ReaperCommand, Service
 from jupyterhub_efs_quota.configure import CUSTOM_SCOPES, SERVICE_SCOPES, setup
 from jupyterhub_efs_quota.control import text
 from jupyterhub_efs_quota.hub import spawn
-from jupyterhub_efs_quota.hub.learn import home_of
+from jupyterhub_efs_quota.hub.learn import told_by
 from jupyterhub_efs_quota.logs import JsonFormatter
 from jupyterhub_efs_quota.quota import messages
 from jupyterhub_efs_quota.quota.record import (
@@ -304,7 +304,7 @@ def test_the_values_for_kubernetes_look_for_homes_where_kubespawner_puts_them(na
         _expand_all=lambda template: template.format(username=safe),
     )
     homes = settings.homes()
-    assert home_of(spawner, homes.home_root) == homes.named(user)
+    assert told_by(spawner, homes.home_root) == homes.named(user)
     # And there the volume is mounted, with the homes and the control files.
     mounts = {m["mountPath"]: m["subPath"] for m in values["hub"]["extraVolumeMounts"]}
     assert mounts[settings.quota_control] == "quota-control"
