@@ -33,13 +33,16 @@ class ScriptedHub:
         self.page_limit = 200
 
     def answer(self, status=200, body="", **headers):
-        """The answer to the next request; without one, it lists `users`."""
+        """The answer to the next request; without one, it lists `users` and stops servers."""
         self.answers.append((status, body, headers))
 
     async def respond(self, handler):
         self.asked.append(handler.request)
         if not self.answers:
-            self.list_users(handler)
+            if handler.request.method == "DELETE":
+                handler.set_status(204)
+            else:
+                self.list_users(handler)
             return
         status, body, headers = self.answers.pop(0)
         if status == "hang":
