@@ -131,6 +131,8 @@ class LoopCommand(Command):
             asyncio.run(self._run(settings))
         except (EFSQuotaError, OSError) as error:
             fail(error)
+        except KeyboardInterrupt:
+            sys.exit(128 + signal.SIGINT)
 
     async def _run(self, settings: EFSQuota) -> None:
         from .board import Board

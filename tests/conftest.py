@@ -248,6 +248,27 @@ def tmpfs(tmp_path):
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
+@pytest.fixture
+def small_disk(efs, tmpfs):
+    """The control directory on a disk of its own, of 64 KiB."""
+    return tmpfs(efs / "quota-control", "64k")
+
+
+def fill_up(disk):
+    """Leave no room on a small disk; gives back the file that takes it."""
+    filler = disk / "filler"
+    with pytest.raises(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    return filler
+
+
+def make_read_only(disk, now=True):
+    """Remount a disk read-only, or writable again."""
+    how = f"remount,{'ro' if now else 'rw'}"
+    subprocess.run(["mount", "-o", how, str(disk)], check=True)
+
+
 def processes(marker, parent=None):
     """Process ids whose command line holds a text, children of `parent` if that is given."""
     found = []

@@ -11,7 +11,7 @@ from jupyterhub_efs_quota.loops.monitor import Monitor
 from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.quota.sizes import GIB
 
-from ..conftest import NOW, as_root, fill
+from ..conftest import NOW, as_root, fill, fill_up, make_read_only
 from .test_homes import ODD_NAMES
 
 HOUR = timedelta(hours=1)
@@ -466,31 +466,20 @@ async def test_users_who_left_the_hub_leave_the_board(
 
 
 @as_root
-async def test_on_a_full_control_disk_nothing_is_lost_and_all_is_well_when_there_is_room(
-    efs, tmpfs, listed, home_of, clock, hub_users, log_lines, workers
+@pytest.mark.parametrize("disk", ["full", "read-only"])
+async def test_while_the_control_disk_cannot_be_written_nothing_is_lost_and_it_recovers(
+    small_disk, monitor, rooms, listed, home_of, store, clock, log_lines, disk
 ):
-    from jupyterhub_efs_quota.board import Board
-    from jupyterhub_efs_quota.control.store import ControlStore
-    from jupyterhub_efs_quota.loops.cycle import Rooms
-    from jupyterhub_efs_quota.offload import Offload
-    from jupyterhub_efs_quota.remeasure import Remeasure
-    from jupyterhub_efs_quota.settings import EFSQuota
-
-    control = tmpfs(efs / "small", "64k")
-    settings = EFSQuota(quota_control=str(control), home_root=str(efs / "users"))
-    store, offload = ControlStore(control), Offload(16)
-    rooms = Rooms(settings, hub_users, store, offload, Board(), clock)
-    monitor = Monitor(rooms, Remeasure(settings, store, workers, offload, clock))
     home_of("homer", 50)
     home_of("lisa", 60)
     listed("homer")
     await cycle(monitor, log_lines)
     before = store.read("homer")
 
-    filler = control / "filler"
-    with pytest.raises(OSError), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
+    if disk == "full":
+        filler = fill_up(small_disk)
+    else:
+        make_read_only(small_disk)
     clock.forward(days=30)
     listed("lisa")
     _, said = await cycle(monitor, log_lines)
@@ -498,12 +487,17 @@ async def test_on_a_full_control_disk_nothing_is_lost_and_all_is_well_when_there
         "EXCEPTION: Quota processing failed for user homer.",
         "EXCEPTION: Quota processing failed for user lisa.",
     }
-    assert "No space left" in rooms.board.get("homer").problem
+    problem = rooms.board.get("homer").problem
+    assert ("No space left" if disk == "full" else "Read-only") in problem
     assert store.read("homer") == before
 
-    filler.unlink()
+    if disk == "full":
+        filler.unlink()
+    else:
+        make_read_only(small_disk, now=False)
     measured, said = await cycle(monitor, log_lines)
     assert sorted(measured) == ["homer", "lisa"]
     assert all(status == "INFO" for status, _ in said)
     assert store.read("homer").started == clock.now
     assert store.read("lisa").actual_bytes == 60
+    assert rooms.board.get("homer").problem is None
