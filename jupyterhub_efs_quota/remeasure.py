@@ -27,7 +27,7 @@ from .settings import EFSQuota
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
-LEAVE_SECS = 2.0
+LEAVE_SECS = 1.0
 
 
 def utcnow() -> datetime:
