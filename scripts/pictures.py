@@ -14,10 +14,11 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 SHOWN = {
-    "mine-carol-wide-light": "my-storage",
+    "mine-bob-wide-light": "my-storage",
     "refused-carol-wide-light": "refused",
     "users-admin-wide-light": "all-users",
 }
+USERS = ("alice", "bob", "carol", "dave", "admin")
 SIZES = {"wide": (1200, 700), "narrow": (340, 700)}
 CHROMIUM = [
     "--no-sandbox",
@@ -39,12 +40,19 @@ def log_in(page: Page, base: str, user: str, password: str) -> None:
     page.wait_for_url("**/services/efs-quota/")
 
 
+def read_passwords(said: str) -> dict[str, str]:
+    """The password of each user whose pictures are taken, as the demo prints them."""
+    (admin,) = re.findall(r"^Password of admin: (\S+)", said, re.MULTILINE)
+    (others,) = re.findall(r"^Password of all others: (\S+)", said, re.MULTILINE)
+    return {**dict.fromkeys(USERS, others), "admin": admin}
+
+
 def take_all(browser: Browser, base: str, passwords: dict[str, str], folder: Path) -> list[str]:
     """Take every picture; what the browser's console complained about."""
     complaints: list[str] = []
     for scheme in ("light", "dark"):
         for size, (width, height) in SIZES.items():
-            for user in ("alice", "bob", "carol", "dave", "admin"):
+            for user in USERS:
                 context = browser.new_context(
                     color_scheme=scheme,  # type: ignore[arg-type]
                     viewport={"width": width, "height": height},
@@ -84,7 +92,7 @@ def main() -> None:
 
     said = asked.said.read_text()
     base = re.findall(r"http://\S+", said)[0].rstrip("/")
-    passwords = dict(re.findall(r"^  (\w+) +(\w{8,}) ", said, re.MULTILINE))
+    passwords = read_passwords(said)
     asked.folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
