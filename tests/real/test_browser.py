@@ -88,7 +88,13 @@ async def test_nothing_on_the_page_breaks_our_own_security_policy(visit, measure
     # The hub's style sheet is there, and so is ours.
     colour = "e => getComputedStyle(e).backgroundColor"
     assert await page.eval_on_selector(".btn-jupyter", colour) != "rgba(0, 0, 0, 0)"
-    assert await page.eval_on_selector("meter", "e => getComputedStyle(e).height") == "24px"
+    box = "e => e.getBoundingClientRect().width"
+    bar = await page.eval_on_selector("svg.usage rect", box)
+    whole = await page.eval_on_selector("svg.usage", box)
+    assert 0.94 < bar / whole < 0.96
+    assert await page.eval_on_selector("svg.usage rect", "e => getComputedStyle(e).fill") != (
+        "rgb(0, 0, 0)"
+    )
 
 
 async def test_the_page_is_dark_where_the_visitor_wants_it_dark(visit, measured):

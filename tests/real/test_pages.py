@@ -49,7 +49,7 @@ async def test_a_user_sees_their_usage_quota_state_and_the_age_of_the_figures(hu
     assert page.find(id="state").text == "nearing-limit"
     assert page.find(id="files").text == "7"
     assert "2026-11-22 12:00 UTC" in page.text
-    assert page.find("meter")["value"] == "95"
+    assert page.find(role="meter")["aria-valuenow"] == "95"
 
 
 async def test_measure_again_shows_the_new_figure_and_lifts_the_state(hub, measured):
