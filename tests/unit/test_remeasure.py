@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 
@@ -234,6 +235,39 @@ async def test_a_home_that_cannot_be_measured_leaves_the_record_as_it_was(
         await remeasure.measure("homer")
     assert store.read("homer") == before
     assert meter.tasks == []
+
+
+async def test_a_home_that_goes_away_meanwhile_leaves_the_record_as_it_was(
+    remeasure, store, write, home_of, meter, workers
+):
+    home = home_of("homer")
+    before = write("homer", actual_bytes=5, started=EARLIER, stopped=EARLIER)
+
+    async def measure(task):
+        shutil.rmtree(home)
+        return await workers.measure(task)
+
+    meter.measure = measure
+    with pytest.raises(MeasureError, match="cannot be opened"):
+        await remeasure.measure("homer")
+    assert store.read("homer") == before
+
+
+async def test_a_home_swapped_for_a_link_meanwhile_is_not_followed(
+    remeasure, store, write, home_of, meter, workers, efs
+):
+    home = home_of("homer")
+    before = write("homer", actual_bytes=5, started=EARLIER, stopped=EARLIER)
+
+    async def measure(task):
+        shutil.rmtree(home)
+        home.symlink_to(efs)
+        return await workers.measure(task)
+
+    meter.measure = measure
+    with pytest.raises(MeasureError, match="cannot be opened"):
+        await remeasure.measure("homer")
+    assert store.read("homer") == before
 
 
 async def test_a_home_that_is_a_link_below_the_root_is_measured_where_it_leads(

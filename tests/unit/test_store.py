@@ -407,7 +407,7 @@ def holder(store, write):
 
 
 @pytest.mark.parametrize("kind", ["filelock", "held"])
-def test_a_lock_held_elsewhere_is_respected_and_freed_by_its_end(store, holder, kind):
+def test_a_lock_held_elsewhere_is_respected_and_freed_by_its_end(store, holder, hasty, kind):
     process = holder(kind)
     with pytest.raises(LockHeld), store.held("homer"):
         pass
