@@ -138,7 +138,10 @@ class EFSQuota(Configurable):
     user_quotas = Dict(
         key_trait=Unicode(),
         value_trait=Size(),
-        help="Quotas of single users. Only a hand edit of a control file goes before them.",
+        help="""Quotas of single users. Only a hand edit of a control file goes before them.
+
+        0 allows nothing. For no quota at all, write `quota_enabled: false` into the user's
+        control file.""",
     ).tag(config=True)
     default_file_limit = Int(
         0, min=0, help="How many files and links a user may hold. 0: no limit."
