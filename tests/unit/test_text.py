@@ -193,6 +193,8 @@ def test_a_text_that_unfolds_without_end_is_refused():
         load(bomb, "the file")
     with pytest.raises(BrokenFile, match="far more than a record"):
         load("note: &note [*note]\n", "the file")
+    with pytest.raises(BrokenFile, match="far more than a record"):
+        load(f"note: {'[' * 30}{']' * 30}\n", "the file")
 
 
 @hypothesis_settings(max_examples=120)
