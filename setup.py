@@ -60,7 +60,6 @@ setup(
     },
     classifiers=[
         "Framework :: Jupyter :: JupyterHub",
-        "License :: OSI Approved :: BSD License",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
     ],

@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 
 # Calls to the store that may be stuck before it is taken for dead.
 _STORE_CALLS = 64
-# Measurements that people wait for do not queue behind those of the monitor.
-_AT_ONCE = 2
+# Measurements at a time that people ask for, and again that the spawn hook asks for.
+_AT_ONCE = 4
 _PARENT_POLL_MS = 1000
 
 
@@ -80,8 +80,7 @@ class Service:
             server.stop()
             for loop in self._loops:
                 loop.stop()
-            for pool in self._pools:
-                pool.close()
+            await asyncio.gather(*(pool.end() for pool in self._pools))
             log.info("The quota service ends.")
 
     def trouble(self) -> list[str]:
@@ -91,39 +90,36 @@ class Service:
         return [f"{loop.name}: {loop.failure}" for loop in self._loops if loop.failure]
 
     def _build(self) -> Parts:
-        board, offload = Board(), Offload(_STORE_CALLS)
-        store = ControlStore(self._settings.quota_control)
-        pages = None
+        rooms = Rooms(
+            self._settings,
+            hub_from(self._environment),
+            ControlStore(self._settings.quota_control),
+            Offload(_STORE_CALLS),
+            Board(),
+            utcnow,
+        )
+        pages = verifying = None
         if self._wrong is None:
-            rooms = Rooms(
-                self._settings,
-                hub_from(self._environment),
-                store,
-                offload,
-                board,
-                utcnow,
-            )
-            many, pages = (self._remeasure(rooms, most) for most in self._most_at_a_time())
-            monitor, reaper = Monitor(rooms, many), Reaper(rooms)
+            many = self._remeasure(rooms, self._settings.measure_concurrency)
+            # What people wait for does not queue behind the monitor, nor spawns behind that.
+            pages, verifying = (self._remeasure(rooms, _AT_ONCE) for _ in range(2))
             self._loops = [
-                Loop(MONITOR, monitor.run_once, self._settings.monitor_period_secs),
-                Loop(REAPER, reaper.run_once, self._settings.reaper_period_secs),
+                Loop(MONITOR, Monitor(rooms, many).run_once, self._settings.monitor_period_secs),
+                Loop(REAPER, Reaper(rooms).run_once, self._settings.reaper_period_secs),
             ]
         else:
             log.error("%s", self._wrong)
         return Parts(
-            board=board,
-            store=store,
-            offload=offload,
+            board=rooms.board,
+            store=rooms.store,
+            offload=rooms.offload,
             remeasure=pages,
+            verifying=verifying,
             templates=load_templates(),
             trouble=self.trouble,
             clock=utcnow,
             menu_text=self._settings.menu_text,
         )
-
-    def _most_at_a_time(self) -> tuple[int, int]:
-        return self._settings.measure_concurrency, _AT_ONCE
 
     def _remeasure(self, rooms: Rooms, most: int) -> Remeasure:
         pool = Workers(most)

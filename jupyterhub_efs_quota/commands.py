@@ -125,7 +125,9 @@ class LoopCommand(Command):
         """Run the command; ends the process."""
         try:
             settings = self.read_settings(argv)
-            start_logging(settings.log_format, settings.log_level)
+            # The list of a dry run is its output: what is said besides goes elsewhere.
+            stream = sys.stderr if self.dry_run else sys.stdout
+            start_logging(settings.log_format, settings.log_level, stream)
             asyncio.run(self._run(settings))
         except (EFSQuotaError, OSError) as error:
             fail(error)
@@ -159,7 +161,7 @@ class LoopCommand(Command):
             await stop.wait()
             loop.stop()
         finally:
-            workers.close()
+            await workers.end()
 
     def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
         """The work of one cycle, its name and its period."""
@@ -189,11 +191,12 @@ class MonitorCommand(LoopCommand):
     """Measure the homes of all users of a hub, and record what they hold."""
 
     name = "jupyterhub-efs-quota monitor"
-    examples = """
-    jupyterhub-efs-quota monitor --once --hub-url=https://hub.example.org \\
-        --efs-quota-control=/efs/quota-control --home-root=/efs/users
-    jupyterhub-efs-quota monitor --dry-run --hub-url=http://127.0.0.1:8000
-    """
+    description = "Measure the homes of all users of a hub, and record what they hold."
+    examples = (
+        "jupyterhub-efs-quota monitor --once --hub-url=https://hub.example.org \\\n"
+        "    --efs-quota-control=/efs/quota-control --home-root=/efs/users\n"
+        "jupyterhub-efs-quota monitor --dry-run --hub-url=http://127.0.0.1:8000"
+    )
     aliases: dict[Any, Any] = {
         **LoopCommand.aliases,
         "period-secs": "EFSQuota.monitor_period_secs",
@@ -211,10 +214,11 @@ class ReaperCommand(LoopCommand):
     """Judge all users of a hub, and stop the servers of those in lockout."""
 
     name = "jupyterhub-efs-quota reaper"
-    examples = """
-    jupyterhub-efs-quota reaper --once --hub-url=https://hub.example.org \\
-        --efs-quota-control=/efs/quota-control --home-root=/efs/users
-    """
+    description = "Judge all users of a hub, and stop the servers of those in lockout."
+    examples = (
+        "jupyterhub-efs-quota reaper --once --hub-url=https://hub.example.org \\\n"
+        "    --efs-quota-control=/efs/quota-control --home-root=/efs/users"
+    )
     aliases: dict[Any, Any] = {
         **LoopCommand.aliases,
         "period-secs": "EFSQuota.reaper_period_secs",
@@ -234,6 +238,10 @@ class ServiceCommand(Command):
     """
 
     name = "jupyterhub-efs-quota"
+    description = (
+        "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
+        "Other commands: `jupyterhub-efs-quota monitor`, `reaper` and `check`; each has --help."
+    )
     flags: dict[Any, Any] = {
         "generate-config": (
             {"ServiceCommand": {"generate_config": True}},

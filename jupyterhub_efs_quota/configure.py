@@ -6,6 +6,7 @@ Call it last: it reads what the site has set and adds to it.
 from __future__ import annotations
 
 import copy
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from traitlets.config.loader import LazyConfigValue
 
 from .errors import SettingsError
 from .hub.spawn import make_hook
+from .logs import LOG_ENVIRONMENT
 from .settings import HANDED_OVER, hand_over, resolve
 
 # What the service may do in the hub, and nothing else: see users, and stop their servers.
@@ -74,7 +76,9 @@ def setup(
     }
     if api_token is None:
         service["command"] = command or [sys.executable, "-m", "jupyterhub_efs_quota"]
-        service["environment"] = {HANDED_OVER: hand_over(c)}
+        # The hub hands nothing of its own environment to a service.
+        named = {name: os.environ[name] for name in LOG_ENVIRONMENT if name in os.environ}
+        service["environment"] = {HANDED_OVER: hand_over(c), **named}
     else:
         service["api_token"] = api_token
 

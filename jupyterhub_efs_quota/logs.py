@@ -13,11 +13,13 @@ import sys
 import traceback
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TextIO
 
 from .quota.record import Record, format_time, to_mapping
 
 ROOT = "jupyterhub_efs_quota"
+# What a log line says of where it comes from.
+LOG_ENVIRONMENT = ("DEPLOYMENT_NAME", "ENVIRONMENT", "POD_NAME")
 # The predecessor's word for one level; the others are the standard ones.
 _STATUS = {logging.WARNING: "WARN"}
 
@@ -105,9 +107,9 @@ def _printable(text: str) -> str:
     )
 
 
-def start_logging(log_format: str, level: str) -> None:
+def start_logging(log_format: str, level: str, stream: TextIO | None = None) -> None:
     """Send our log lines to standard output, in `json` or `console` form."""
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter() if log_format == "json" else ConsoleFormatter())
     log = logging.getLogger(ROOT)
     log.handlers[:] = [handler]

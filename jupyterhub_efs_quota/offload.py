@@ -7,9 +7,9 @@ is taken for dead, and nobody waits for it any more.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -62,7 +62,8 @@ class Offload:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(deliver)
 
-        threading.Thread(target=work, daemon=True).start()
+        # By the low-level door: threading.Thread would wait, on this loop, for it to begin.
+        _thread.start_new_thread(work, ())
         self._running += 1
         return await future
 

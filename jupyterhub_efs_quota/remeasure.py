@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import ParamSpec
 
 from .control.store import ControlStore
 from .errors import ControlError, StoreError
@@ -24,6 +25,9 @@ from .quota.usage import Usage
 from .settings import EFSQuota
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+LEAVE_SECS = 1.0
 
 
 def utcnow() -> datetime:
@@ -78,10 +82,10 @@ class Remeasure:
             )
             record = await self._offload.run(self._finish, begun, usage)
         except BaseException:
-            await self._offload.run(self._undo, begun)
+            await self._leave(self._undo, begun)
             raise
         finally:
-            await self._offload.run(begun.lock.close)
+            await self._leave(begun.lock.close)
         self._say(begun.record, record, usage)
         return record
 
@@ -164,6 +168,13 @@ class Remeasure:
             grandfather=self._settings.grandfather,
         )
         return judge(record, stopped, self._settings.grace_secs)
+
+    async def _leave(self, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """A last step, not waited for any longer than a service that ends has time."""
+        try:
+            await self._offload.run_within(LEAVE_SECS, step, *args, **kwargs)
+        except StoreError as error:
+            log.warning("A measurement is left as it is: %s", error)
 
     def _undo(self, begun: _Begun) -> None:
         """Give back the old start, so that a failed measurement is tried again."""

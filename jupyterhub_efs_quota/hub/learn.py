@@ -1,20 +1,30 @@
 """Where the spawner says that a user's home is, for the service to measure.
 
-Called by the spawn hook, inside the hub.
+Called by the spawn hook, inside the hub. In two steps, since a spawner may be asked on the
+event loop only (its user's attributes are the hub's database), and the system off it only.
 """
 
 from __future__ import annotations
 
+import pwd
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 
-def home_of(spawner: Any, home_root: Path) -> Path | None:
+@dataclass(frozen=True)
+class SystemUser:
+    """A home that is known by the name of its user in the password database."""
+
+    name: str
+
+
+def told_by(spawner: Any, home_root: Path) -> Path | SystemUser | None:
     """The home as the spawner has it, or None if it does not tell.
 
     KubeSpawner tells by the sub-path of the volume that is mounted as the home, below
     `home_root`; The Littlest JupyterHub by the name of the system user; local spawners
-    by their own setting or the password database. May block on the latter.
+    by their own setting or their user's name.
     """
     mounts = getattr(spawner, "volume_mounts", None)
     if mounts is not None:
@@ -22,7 +32,17 @@ def home_of(spawner: Any, home_root: Path) -> Path | None:
     told = getattr(spawner, "home_dir", None) or getattr(spawner, "homedir", None)
     if isinstance(told, (str, Path)) and str(told):
         return Path(told)
-    return _of_system_user(spawner)
+    return _system_user(spawner)
+
+
+def directory(told: Path | SystemUser) -> Path | None:
+    """The directory that was told; None for a user whom the system does not have. May block."""
+    if isinstance(told, Path):
+        return told
+    try:
+        return Path(pwd.getpwnam(told.name).pw_dir)
+    except KeyError:
+        return None
 
 
 def _mounted(spawner: Any, mounts: Any, home_root: Path) -> Path | None:
@@ -42,19 +62,11 @@ def _mounted(spawner: Any, mounts: Any, home_root: Path) -> Path | None:
     return home_root / str(expand(home["subPath"])).lstrip("/")
 
 
-def _of_system_user(spawner: Any) -> Path | None:
-    import pwd
-
+def _system_user(spawner: Any) -> SystemUser | None:
     from jupyterhub.spawner import LocalProcessSpawner
 
-    name = spawner.user.name
     if type(spawner).__module__.partition(".")[0] == "tljh":
         from tljh.normalize import generate_system_username
 
-        name = generate_system_username(f"jupyter-{name}")
-    elif not isinstance(spawner, LocalProcessSpawner):
-        return None
-    try:
-        return Path(pwd.getpwnam(name).pw_dir)
-    except KeyError:
-        return None
+        return SystemUser(generate_system_username(f"jupyter-{spawner.user.name}"))
+    return SystemUser(spawner.user.name) if isinstance(spawner, LocalProcessSpawner) else None

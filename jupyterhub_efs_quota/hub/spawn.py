@@ -27,7 +27,7 @@ from ..quota.messages import checked
 from ..quota.record import Record, State
 from ..remeasure import Remeasure
 from ..settings import EFSQuota, resolve
-from .learn import home_of
+from .learn import SystemUser, directory, told_by
 from .refusal import refusal
 
 log = logging.getLogger(__name__)
@@ -53,13 +53,15 @@ class SpawnGate:
         self._homes = settings.homes()
         self._store = ControlStore(settings.quota_control)
         self._offload = Offload(_READERS)
+        self._verifiers = asyncio.Semaphore(_VERIFIERS)
 
     async def check(self, spawner: Any) -> None:
         """Let the spawn go on, or raise the exception that refuses it."""
         user = spawner.user.name
+        told = self._told(spawner)
         try:
             record = await self._offload.run_within(
-                self._settings.hook_timeout, self._read, spawner, user
+                self._settings.hook_timeout, self._read, user, told
             )
         except BrokenFile as error:
             # It unlocks nobody: the service still knows what it last read.
@@ -76,7 +78,7 @@ class SpawnGate:
         if record.quota_state is State.LOCKOUT:
             if spawner.user.admin and self._settings.admins_exempt:
                 DECISIONS.labels("exempt").inc()
-                log.warning("%s is in lockout and spawns as an administrator", user)
+                spawner.log.warning("%s is in lockout and spawns as an administrator", user)
             else:
                 record = await self._verified(spawner, record)
                 if record.quota_state is State.LOCKOUT:
@@ -87,9 +89,19 @@ class SpawnGate:
         if record.quota_state is not State.OK:
             tell(spawner, checked(record)[1])
 
-    def _read(self, spawner: Any, user: str) -> Record | None:
+    def _told(self, spawner: Any) -> Path | SystemUser | None:
+        try:
+            return told_by(spawner, self._homes.home_root)
+        except Exception:  # whatever a spawner of the site's own raises: its user is still checked
+            spawner.log.warning("The spawner does not tell where the home is", exc_info=True)
+            return None
+
+    def _read(self, user: str, told: Path | SystemUser | None) -> Record | None:
         record = self._store.read(user)
-        home = home_of(spawner, self._homes.home_root)
+        if record is None:
+            # No file is a new user; no directory is a store that is not mounted.
+            self._store.check()
+        home = None if told is None else directory(told)
         if home is not None:
             self._learn(user, record, home)
         return record
@@ -112,12 +124,13 @@ class SpawnGate:
         if not budget:
             return record
         try:
-            return await asyncio.wait_for(self._verify_here(record, budget), 2 * budget)
+            async with self._verifiers:
+                return await asyncio.wait_for(self._verify_here(record, budget), 2 * budget)
         except (asyncio.TimeoutError, TimeoutError):
             return record
         except (EFSQuotaError, OSError) as error:
             # The hub has no such mount, or may not write: the service has and may.
-            log.debug("The home of %s is not measured from here: %s", record.user, error)
+            spawner.log.debug("The home of %s is not measured from here: %s", record.user, error)
         state = await self._ask_service(spawner)
         return record if state is None else replace(record, quota_state=state)
 
@@ -127,7 +140,7 @@ class SpawnGate:
             remeasure = Remeasure(self._settings, self._store, workers, self._offload)
             return await remeasure.verify(record, budget)
         finally:
-            workers.close()
+            await workers.end()
 
     async def _ask_service(self, spawner: Any) -> State | None:
         """The user's state as the service finds it now, or None if it does not say."""
@@ -136,8 +149,10 @@ class SpawnGate:
             return None
         user = quote(spawner.user.name, safe="")
         url = f"{service.url.rstrip('/')}{service.prefix}api/users/{user}/verify"
+        # Not the client that the hub shares: it has ten places, and the proxy needs them.
+        client = AsyncHTTPClient(force_instance=True)
         try:
-            response = await AsyncHTTPClient(force_instance=True, max_clients=_VERIFIERS).fetch(
+            response = await client.fetch(
                 HTTPRequest(
                     url,
                     method="POST",
@@ -149,8 +164,10 @@ class SpawnGate:
             )
             return State(json.loads(response.body)["state"])
         except (HTTPClientError, OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("The service cannot verify the lockout of %s: %s", spawner.user.name, error)
+            spawner.log.warning("The service cannot verify this lockout: %s", error)
             return None
+        finally:
+            client.close()
 
     def _refuse(self, spawner: Any, record: Record, log_message: str) -> None:
         DECISIONS.labels("refused").inc()
@@ -168,7 +185,7 @@ class SpawnGate:
         raise refusal(spawner, message, said, log_message)
 
     def _on_error(self, spawner: Any, error: Exception) -> None:
-        log.error("The storage quota of %s cannot be checked: %s", spawner.user.name, error)
+        spawner.log.error("The storage quota of %s cannot be checked: %s", spawner.user.name, error)
         if self._settings.on_error == "allow":
             DECISIONS.labels("error-allowed").inc()
             return
@@ -210,7 +227,7 @@ async def pre_spawn_hook(spawner: Any) -> None:
         try:
             gate = kept["efs_quota_gate"] = SpawnGate(resolve(spawner.config))
         except SettingsError as error:
-            log.error("Storage quotas are not checked: %s", error)
+            spawner.log.error("Storage quotas are not checked: %s", error)
             return
     await gate.check(spawner)
 

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 # A worker stops its walk itself at the deadline. One that does not is stuck in the kernel.
 GIVE_UP_AFTER_SECS = 2.0
+LAST_WAIT_SECS = 1.0
 _LONGEST_LINE = 1024 * 1024
 
 
@@ -89,6 +90,14 @@ class Workers:
             kill(worker)
         self._idle.clear()
 
+    async def end(self) -> None:
+        """Close, and wait a moment for the end of those workers that do not hang."""
+        workers = [*self._idle, *self._busy]
+        self.close()
+        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+            ends = asyncio.gather(*(worker.wait() for worker in workers))
+            await asyncio.wait_for(ends, LAST_WAIT_SECS)
+
 
 async def _start() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
@@ -106,5 +115,7 @@ async def _start() -> asyncio.subprocess.Process:
 
 def kill(worker: asyncio.subprocess.Process) -> None:
     """Kill a worker and what it started."""
+    if worker.returncode is not None:
+        return  # its number may be another's by now
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(worker.pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jupyterhub.log import log_request
-from jupyterhub.services.auth import HubOAuthCallbackHandler
+from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
 from . import handlers
@@ -32,6 +32,8 @@ def make_application(
     parts: Parts, prefix: str, *, api_token: str, verify_secs: float
 ) -> web.Application:
     """The pages under `prefix`, which begins and ends with a slash."""
+    # A token that was taken back, or a role that was lost, counts for a minute at most.
+    HubOAuth.instance(cache_max_age=60)
     given = {"parts": parts}
     routes: list[Any] = [
         (prefix, handlers.MyStorage, given),

@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 from ..board import Board
 from ..control.store import ControlStore
+from ..errors import SettingsError
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
@@ -18,7 +19,8 @@ from ..remeasure import Remeasure
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` is None where the settings are bad: then nothing can be measured.
+    `remeasure` does what people wait for, `verifying` what the spawn hook waits for. Both
+    are None where the settings are bad: then nothing can be measured.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Parts:
         store: ControlStore,
         offload: Offload,
         remeasure: Remeasure | None,
+        verifying: Remeasure | None,
         templates: Environment,
         trouble: Callable[[], list[str]],
         clock: Callable[[], datetime],
@@ -41,6 +44,7 @@ class Parts:
         self.clock = clock
         self.menu_text = menu_text
         self._remeasure = remeasure
+        self._verifying = verifying
         self._measuring: dict[str, asyncio.Task[None]] = {}
 
     def measuring(self, user: str) -> bool:
@@ -57,14 +61,12 @@ class Parts:
 
     async def verify(self, record: Record, budget_secs: float) -> Record:
         """See `Remeasure.verify`."""
-        assert self._remeasure is not None
-        record = await self._remeasure.verify(record, budget_secs)
+        record = await _able(self._verifying).verify(record, budget_secs)
         self.board.measured(record)
         return record
 
     async def _measure(self, user: str) -> None:
-        assert self._remeasure is not None
-        record = await self._remeasure.measure(user)
+        record = await _able(self._remeasure).measure(user)
         if record is not None:
             self.board.measured(record)
 
@@ -72,3 +74,9 @@ class Parts:
         self._measuring.pop(user, None)
         if not task.cancelled():
             task.exception()  # whoever waits for it is told; nobody else needs to be
+
+
+def _able(remeasure: Remeasure | None) -> Remeasure:
+    if remeasure is None:
+        raise SettingsError("Nothing is measured until the settings are mended.")
+    return remeasure

@@ -92,15 +92,19 @@ async def stop_hub(hub):
     if getattr(hub, "metrics_collector", None):
         hub.metrics_collector.stop()
     hub.db.close()
-    # JupyterHub 5 sets the TLS of the client that the loop keeps: the next hub has another.
-    AsyncHTTPClient().close()
     Hub.clear_instance()
+    # Tornado keeps one for the event loop, which JupyterHub 5 gives its certificates:
+    # the next hub has others.
+    AsyncHTTPClient().close()
 
 
 @pytest.fixture(scope="session", params=[False, True], ids=["http", "ssl"])
 async def hub(request, tmp_path_factory):
     tmp = tmp_path_factory.mktemp("hub")
+    fill(tmp / "users" / "admin", 100)
     hub = await start_hub(hub_config(tmp, request.param), tmp, request.param)
+    # Its first cycle sees no user of a test, then.
+    await until(lambda: (record := hub.control.read("admin")) and record.measured)
     yield hub
     await stop_hub(hub)
 

@@ -1,6 +1,7 @@
 """A store that really hangs: a FUSE file system whose process is stopped."""
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -9,12 +10,18 @@ import sys
 import time
 
 import pytest
+import tornado.web
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
 
 from jupyterhub_efs_quota.control.store import ControlStore
 from jupyterhub_efs_quota.errors import StoreError
 from jupyterhub_efs_quota.hub.spawn import SpawnGate
 from jupyterhub_efs_quota.offload import Offload
 from jupyterhub_efs_quota.settings import EFSQuota
+
+from .conftest import until
+from .test_service import ByHand
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("bindfs") or not os.path.exists("/dev/fuse"),
@@ -54,7 +61,7 @@ def stub_spawner(name="alice"):
     from types import SimpleNamespace
 
     user = SimpleNamespace(name=name, admin=False, settings={})
-    return SimpleNamespace(user=user, volume_mounts=[])
+    return SimpleNamespace(user=user, volume_mounts=[], log=logging.getLogger("hub"))
 
 
 async def test_a_store_that_hangs_neither_stops_the_hub_nor_holds_a_spawn(hanging):
@@ -113,3 +120,46 @@ async def test_a_store_that_comes_back_is_used_again(hanging):
         except StoreError:
             assert time.monotonic() < end, "the store is not used again"
             await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def one_user_hub():
+    """The port of what answers a service like a hub with one user, alice."""
+
+    class Users(tornado.web.RequestHandler):
+        def get(self):
+            alice = {"name": "alice", "groups": [], "last_activity": None, "servers": {}}
+            self.write({"items": [alice], "_pagination": {"next": None}})
+
+    server = HTTPServer(tornado.web.Application([("/hub/api/users", Users)]))
+    (socket,) = bind_sockets(0, "127.0.0.1")
+    server.add_sockets([socket])
+    yield socket.getsockname()[1]
+    server.stop()
+
+
+async def test_a_service_whose_store_hangs_in_a_measurement_still_ends_in_5_seconds(
+    hanging, efs, tmp_path, one_user_hub
+):
+    mounted, daemon = hanging
+    home = efs / "users" / "alice"
+    home.mkdir()
+    for number in range(20_000):
+        (home / str(number)).touch()
+    service = ByHand(
+        tmp_path,
+        hub_port=one_user_hub,
+        quota_control=str(mounted / "quota-control"),
+        home_root=str(mounted / "users"),
+    )
+    try:
+        store = ControlStore(efs / "quota-control")
+        await until(lambda: (record := store.read("alice")) and record.started)
+        daemon.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        status = await asyncio.get_running_loop().run_in_executor(None, service.process.wait, 20)
+        assert (status, time.monotonic() - began < 5) == (0, True)
+    finally:
+        daemon.send_signal(signal.SIGCONT)
+        service.stop()

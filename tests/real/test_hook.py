@@ -254,12 +254,34 @@ async def test_a_home_outside_the_home_root_is_not_believed(hub, user, gate):
     assert user.read() is None
 
 
+async def test_a_control_directory_that_is_not_mounted_is_an_error_and_no_new_user(
+    hub, user, gate, tmp_path
+):
+    missing = str(tmp_path / "not-mounted")
+    await gate(quota_control=missing).check(user.orm.spawner)
+    with pytest.raises(HTTPError):
+        await gate(quota_control=missing, on_error="refuse").check(user.orm.spawner)
+
+
+async def test_a_spawner_that_fails_to_tell_the_home_does_not_open_the_gate(hub, locked, gate):
+    class Odd:
+        user, log = locked.orm.spawner.user, locked.orm.spawner.log
+        handler = None
+
+        @property
+        def volume_mounts(self):
+            raise KeyError("a template of the site's own")
+
+    with pytest.raises(HTTPError):
+        await gate().check(Odd())
+
+
 async def test_a_store_that_hangs_holds_a_spawn_for_no_longer_than_the_time_limit(
     hub, user, gate, monkeypatch
 ):
     user.write(**LOCKED)
     slow = gate(hook_timeout=0.3)
-    monkeypatch.setattr(slow, "_read", lambda spawner, name: time.sleep(2))
+    monkeypatch.setattr(slow, "_read", lambda user, told: time.sleep(2))
     ticks = 0
 
     async def tick():

@@ -1,5 +1,6 @@
 """Blocking work off the event loop: given up, counted, and never the end of anything."""
 
+import _thread
 import asyncio
 import threading
 
@@ -64,11 +65,11 @@ async def test_within_its_time_an_answer_is_the_answer():
 async def test_a_thread_that_cannot_be_started_is_not_counted_as_stuck(monkeypatch):
     offload = Offload(1)
 
-    def no_thread(self):
+    def no_thread(*args):
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", no_thread)
+        patch.setattr(_thread, "start_new_thread", no_thread)
         with pytest.raises(RuntimeError):
             await offload.run(int)
     assert await offload.run(int) == 0
@@ -106,22 +107,25 @@ asyncio.run(main())
 def test_a_late_answer_to_a_loop_that_has_ended_is_dropped():
     ran = run_python(
         """
-import asyncio, threading
+import _thread, asyncio, threading, time
 from jupyterhub_efs_quota.offload import Offload
 
-hold, threads = threading.Event(), []
+hold, begun = threading.Event(), threading.Event()
+
+def work():
+    begun.set()
+    hold.wait(30)
 
 async def main():
-    asyncio.ensure_future(Offload(1).run(hold.wait, 30))
+    asyncio.ensure_future(Offload(1).run(work))
     await asyncio.sleep(0.01)
-    threads.extend(t for t in threading.enumerate() if t is not threading.main_thread())
 
 asyncio.run(main())
+print(begun.wait(10))
 hold.set()
-for thread in threads:
-    thread.join()
-print(len(threads))
+while _thread._count():
+    time.sleep(0.01)
 """,
         timeout=30,
     )
-    assert (ran.stdout, ran.stderr) == ("1\n", "")
+    assert (ran.stdout, ran.stderr) == ("True\n", "")

@@ -1,0 +1,98 @@
+"""Writes docs/reference/settings.md from the settings themselves: `python docs/settings_page.py`.
+
+tests/unit/test_docs.py fails when the page is not what this makes of the settings.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from traitlets import TraitType
+
+from jupyterhub_efs_quota.settings import EFSQuota
+
+PAGE = Path(__file__).parent / "reference" / "settings.md"
+
+INTRODUCTION = """\
+# Settings
+
+All settings are attributes of `c.EFSQuota`. Set them in `jupyterhub_config.py` before
+`setup(c)`, or give them to it by name:
+
+```python
+c.EFSQuota.default_quota = "10Gi"
+setup(c, home_root="/home")
+```
+
+`setup(c)` hands them to the service, so they are given once. The commands read them from
+a file (`--config`) and take any of them as a flag: `--EFSQuota.default_quota=10Gi`. A
+setting that does not exist, or a value that makes no sense, is an error at the start
+which names the setting.
+
+`jupyterhub-efs-quota --generate-config` writes a file with all of them, commented out.
+
+Sizes are `10Gi`, `500M`, `1.5T` or a number of bytes. Units are powers of 1024: `G`,
+`Gi`, `GB` and `GiB` are the same.
+"""
+
+# Each heading stands above the setting that it names, and holds for those that follow.
+HEADINGS = {
+    "quota_control": "Where things are",
+    "default_quota": "Who may hold how much",
+    "monitor_period_secs": "When and how homes are measured",
+    "on_lockout": "What happens at a spawn",
+    "service_name": "The service",
+}
+
+KINDS = {
+    "Bool": "`True` or `False`",
+    "Float": "a number of seconds",
+    "HomePath": "a template, a callable, or its name as `module:function`",
+    "Int": "a whole number",
+    "List": "a list of names",
+    "Seconds": "a number of seconds, above 0",
+    "Size": "a size",
+    "Unicode": "text",
+}
+
+
+def settings() -> dict[str, TraitType[Any, Any]]:
+    """All settings, in the order in which they are defined."""
+    traits = EFSQuota.class_traits(config=True)
+    order = [name for name in vars(EFSQuota) if name in traits]
+    return {name: traits[name] for name in [*order, *sorted(traits.keys() - set(order))]}
+
+
+def kind(trait: TraitType[Any, Any]) -> str:
+    """What may be assigned, in words."""
+    name = type(trait).__name__
+    if name == "Enum":
+        return " or ".join(f'`"{value}"`' for value in trait.values)  # type: ignore[attr-defined]
+    if name == "Dict":
+        return f"a dictionary, name to {kind(trait._value_trait)}"  # type: ignore[attr-defined]  # noqa: SLF001
+    return KINDS[name]
+
+
+def literal(value: object) -> str:
+    """A default, as one would write it in a configuration file."""
+    if isinstance(value, list):
+        return f"[{', '.join(literal(item) for item in value)}]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def render() -> str:
+    """The text of the page."""
+    parts = [INTRODUCTION]
+    for name, trait in settings().items():
+        if name in HEADINGS:
+            parts.append(f"## {HEADINGS[name]}\n")
+        parts.append(f"### `{name}`\n")
+        parts.append(f"{inspect.cleandoc(str(trait.help))}\n")
+        parts.append(f"Takes {kind(trait)}. Default: `{literal(trait.default())}`\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render())

@@ -1,0 +1,127 @@
+"""An example of a jupyterhub_config.py with storage quotas. `./scripts/demo` runs this file.
+
+The first part is a small hub on one machine, as short as can be: yours is there already.
+The second part is about the quotas: copy it to the end of your own configuration, and
+take out what does not interest you. Lines that are commented out show the defaults (or
+an example, where there is none by default).
+"""
+
+import json
+import os
+
+from jupyterhub_efs_quota import setup
+
+c = get_config()  # noqa: F821
+
+# --- The hub ---------------------------------------------------------------------------
+
+# Who may log in: here one password for all users, and a longer one for administrators.
+c.JupyterHub.authenticator_class = "shared-password"
+c.SharedPasswordAuthenticator.user_password = os.environ.get("HUB_USER_PASSWORD")
+c.SharedPasswordAuthenticator.admin_password = os.environ.get("HUB_ADMIN_PASSWORD")
+c.Authenticator.allowed_users = {"alice", "bob", "carol", "dave", "erin", "grace"}
+c.Authenticator.admin_users = {"admin"}
+
+# Where servers run: here as processes of the hub's own system user, on the hub's machine.
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = os.environ.get("HUB_HOMES", "/efs/users/{username}")
+c.Spawner.default_url = "/lab"
+
+# Groups may have quotas of their own, and members who look after everybody's storage.
+c.JupyterHub.load_groups = {
+    "research": {"users": ["grace"]},
+    "storage-support": {"users": ["erin"]},
+}
+c.JupyterHub.load_roles = [
+    {
+        "name": "storage-support",
+        "description": "Sees the storage of all users, without being an administrator",
+        "groups": ["storage-support"],
+        "scopes": ["custom:efs-quota:admin"],
+    },
+]
+
+# --- Where things are ------------------------------------------------------------------
+
+# The control files, one folder a user. The directory must exist; the service writes it,
+# the hub reads it.
+c.EFSQuota.quota_control = "/efs/quota-control"
+
+# The homes: all are below the root, and the template says which is whose. It may name
+# {home_root}, {username}, {escaped_username} and {slug_username}.
+c.EFSQuota.home_root = "/efs/users"
+c.EFSQuota.home_path = "{home_root}/{username}"
+
+# A file with more lines like these, such as a long list of users' quotas.
+# c.EFSQuota.config_file = "/etc/jupyterhub/quotas.py"
+
+# --- Who may hold how much -------------------------------------------------------------
+
+# Sizes are 10Gi, 500M, 1.5T or bytes, in powers of 1024. A user's own quota goes before
+# those of groups (the highest counts), those before the default. A quota edited by hand
+# in a control file goes before all.
+c.EFSQuota.default_quota = "200Gi"
+c.EFSQuota.group_quotas = {"research": "2Ti"}
+c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
+
+# Numbers of files can be limited as well. 0: no limit.
+# c.EFSQuota.default_file_limit = 0
+# c.EFSQuota.group_file_limits = {"research": 10_000_000}
+# c.EFSQuota.user_file_limits = {"homer@example.org": 2_000_000}
+
+# What counts: the files' own sizes ("apparent"), or what they take on disk ("allocated").
+# c.EFSQuota.size_basis = "apparent"
+
+# How long users may be over their quota before they are locked out, in seconds.
+# c.EFSQuota.grace_secs = 0
+
+# Whether those who are over when first seen keep what they have.
+# c.EFSQuota.grandfather = False
+
+# --- When homes are measured, and how --------------------------------------------------
+
+# The monitor measures who was active since, who is over, and whose record is old.
+# c.EFSQuota.monitor_period_secs = 4 * 3600
+# c.EFSQuota.stale_quota_secs = 7 * 24 * 3600
+# c.EFSQuota.measure_concurrency = 4
+# c.EFSQuota.du_timeout_secs = 3600
+
+# The reaper judges every record, and stops the servers of users in lockout.
+# c.EFSQuota.reaper_period_secs = 300
+
+# What measures: "walk", which is our own, or "du".
+# c.EFSQuota.meter = "walk"
+# c.EFSQuota.cross_mounts = False
+# c.EFSQuota.skip_directories = [".snapshot", ".zfs"]
+
+# --- What happens at a spawn -----------------------------------------------------------
+
+# A locked home is measured once more before its user is refused, for so many seconds.
+# c.EFSQuota.on_lockout = "refuse"
+# c.EFSQuota.verify_secs = 3
+
+# If the control file cannot be read in time: "allow" the spawn, or "refuse" it.
+# c.EFSQuota.on_error = "allow"
+# c.EFSQuota.hook_timeout = 5
+
+# Whether administrators keep their own servers in a lockout.
+# c.EFSQuota.admins_exempt = True
+
+# --- The pages and the log -------------------------------------------------------------
+
+# The pages are at /services/efs-quota/, and "Storage" in the hub's Services menu.
+# c.EFSQuota.service_name = "efs-quota"
+# c.EFSQuota.menu_text = "Storage"
+
+# A JSON object a line, or "console": lines for people.
+# c.EFSQuota.log_format = "json"
+# c.EFSQuota.log_level = "INFO"
+
+# False where something else than the hub starts the service.
+# c.EFSQuota.exit_with_hub = True
+
+# --- Last: what makes all of this work -------------------------------------------------
+
+# For you this is just `setup(c)`. Settings given here by name go before those above: so
+# the demo has its own folders, its small quotas and its short periods.
+setup(c, **json.loads(os.environ.get("DEMO_SETTINGS", "{}")))

@@ -1,0 +1,110 @@
+"""Takes the pictures that the README and the documentation show, of a demo that runs.
+
+Run by ./scripts/pictures. Takes each page wide and narrow, light and dark, into a folder to
+look at; the few that are shown are copied into docs/images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+SHOWN = {
+    "mine-bob-wide-light": "my-storage",
+    "refused-carol-wide-light": "refused",
+    "users-admin-wide-light": "all-users",
+}
+USERS = ("alice", "bob", "carol", "dave", "admin")
+SIZES = {"wide": (1200, 700), "narrow": (340, 700)}
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def log_in(page: Page, base: str, user: str, password: str) -> None:
+    """Log in and end on the page of the user's own storage."""
+    page.goto(f"{base}/services/efs-quota/")
+    page.fill("#username_input", user)
+    page.fill("#password_input", password)
+    page.click("#login_submit")
+    page.wait_for_url("**/services/efs-quota/")
+
+
+def read_passwords(said: str) -> dict[str, str]:
+    """The password of each user whose pictures are taken, as the demo prints them."""
+    (admin,) = re.findall(r"^Password of admin: (\S+)", said, re.MULTILINE)
+    (others,) = re.findall(r"^Password of all others: (\S+)", said, re.MULTILINE)
+    return {**dict.fromkeys(USERS, others), "admin": admin}
+
+
+def take_all(browser: Browser, base: str, passwords: dict[str, str], folder: Path) -> list[str]:
+    """Take every picture; what the browser's console complained about."""
+    complaints: list[str] = []
+    for scheme in ("light", "dark"):
+        for size, (width, height) in SIZES.items():
+            for user in USERS:
+                context = browser.new_context(
+                    color_scheme=scheme,
+                    viewport={"width": width, "height": height},
+                )
+                page = context.new_page()
+                page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+
+                def take(name: str, user: str = user, page: Page = page) -> None:
+                    page.screenshot(path=folder / f"{name}-{user}-{size}-{scheme}.png")  # noqa: B023
+
+                log_in(page, base, user, passwords[user])
+                take("mine")
+                if user == "carol":
+                    page.goto(f"{base}/hub/spawn/carol")
+                    take("refused")
+                if user == "admin":
+                    page.goto(f"{base}/services/efs-quota/users")
+                    take("users")
+                    page.goto(f"{base}/hub/admin")
+                    page.wait_for_selector("#efs-quota-admin-link")
+                    take("hub-admin")
+                    page.goto(f"{base}/hub/home")
+                    if size == "wide":
+                        page.click("text=Services")
+                    take("hub-home")
+                context.close()
+    return complaints
+
+
+def main() -> None:
+    """Take the pictures of the demo whose first words are in a file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("said", type=Path, help="what the demo printed")
+    parser.add_argument("folder", type=Path, help="where all pictures go")
+    parser.add_argument("--shown", type=Path, help="where the shown ones go, under their names")
+    asked = parser.parse_args()
+
+    said = asked.said.read_text()
+    base = re.findall(r"http://\S+", said)[0].rstrip("/")
+    passwords = read_passwords(said)
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        complaints = take_all(browser, base, passwords, asked.folder)
+        browser.close()
+    for complaint in sorted(set(complaints)):
+        print(complaint)
+    if asked.shown:
+        for name, shown in SHOWN.items():
+            shutil.copy(asked.folder / f"{name}.png", asked.shown / f"{shown}.png")
+    print(f"The pictures are in {asked.folder}")
+
+
+if __name__ == "__main__":
+    main()
