@@ -197,6 +197,8 @@ def test_a_text_that_unfolds_without_end_is_refused():
             load(text, "the file")
     with pytest.raises(BrokenFile, match="far more than a record"):
         load(f"note: [{'x, ' * 2000}]\n", "the file")
+    with pytest.raises(BrokenFile, match="far more than a record"):
+        load(f"note: {'[' * 30}{']' * 30}\n", "the file")
 
 
 @hypothesis_settings(max_examples=120)

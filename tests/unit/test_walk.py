@@ -576,18 +576,22 @@ def test_a_directory_swapped_for_a_link_is_never_followed(walk, home, tmp_path):
     assert met > 0, "the swapping was never met"
 
 
-@pytest.mark.skipif(not hasattr(walk_module, "ENGINES"), reason="the engines do it")
-def test_a_process_with_few_file_handles_measures_deep_homes(walk, deep):
+@pytest.mark.parametrize("handles", [40, 400])
+def test_a_process_with_few_file_handles_measures_deep_homes(walk, deep, handles):
+    if handles < 300 and not hasattr(walk_module, "ENGINES"):
+        pytest.skip("the engines do it")
     ran = run_python(
         """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-from jupyterhub_efs_quota.measure.walk import ENGINES
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[3]), int(sys.argv[3])))
+from jupyterhub_efs_quota.measure import walk
 from jupyterhub_efs_quota.measure.task import Task
-usage = ENGINES[sys.argv[1]](Task(sys.argv[2], 50))
+engines = getattr(walk, "ENGINES", {"python": walk.walk})
+usage = engines[sys.argv[1]](Task(sys.argv[2], 50))
 print(usage.bytes, usage.dirs, usage.unreadable, usage.complete)
 """,
         walk.engine,
         deep,
+        handles,
     )
     assert ran.stdout == "300 3001 0 True\n", ran.stderr
