@@ -54,7 +54,7 @@ def take_all(browser: Browser, base: str, passwords: dict[str, str], folder: Pat
         for size, (width, height) in SIZES.items():
             for user in USERS:
                 context = browser.new_context(
-                    color_scheme=scheme,  # type: ignore[arg-type]
+                    color_scheme=scheme,
                     viewport={"width": width, "height": height},
                 )
                 page = context.new_page()
