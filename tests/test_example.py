@@ -17,6 +17,11 @@ def load(path):
     return PyFileConfigLoader(path.name, path=str(path.parent)).load_config()
 
 
+def service_of(config):
+    [service] = config.JupyterHub.services.get_value([])
+    return service
+
+
 @pytest.fixture
 def uncommented(tmp_path):
     """The example with all that is commented out put in force, but for a file it names."""
@@ -28,14 +33,14 @@ def uncommented(tmp_path):
 
 def test_the_example_loads():
     config = load(EXAMPLE)
-    assert [service["name"] for service in config.JupyterHub.services] == ["efs-quota"]
+    assert service_of(config)["name"] == "efs-quota"
 
 
 def test_the_demo_has_the_last_word(monkeypatch):
     monkeypatch.setenv("DEMO_SETTINGS", '{"url": "http://127.0.0.1:1", "default_quota": "1Gi"}')
     config = load(EXAMPLE)
     assert resolve(config).default_quota == 1024**3
-    assert config.JupyterHub.services[0]["url"] == "http://127.0.0.1:1"
+    assert service_of(config)["url"] == "http://127.0.0.1:1"
 
 
 def test_every_setting_is_shown():
