@@ -167,8 +167,8 @@ class Remeasure:
             current = held.read()
             if current is None:
                 return record
-            if current.started is not None and current.started > started:
-                return current
+            if _moments(current) != _moments(record):
+                return current  # measured meanwhile by somebody else
             judged = self._judged(current, usage, started)
             held.write(judged)
         return judged
