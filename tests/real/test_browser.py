@@ -6,11 +6,6 @@ import shutil
 import pytest
 from jupyterhub.tests.utils import public_url
 
-from jupyterhub_efs_quota.quota.record import State
-
-from ..conftest import NOW, fill
-from .conftest import QUOTA
-
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
@@ -56,21 +51,6 @@ async def visit(hub, browser):
     yield open_as
     for context in contexts:
         await context.close()
-
-
-@pytest.fixture
-def measured(user):
-    fill(user.home, 2_000)
-    user.write(
-        quota_bytes=QUOTA,
-        quota_source="hand",
-        actual_bytes=9_500,
-        fraction_used=0.95,
-        quota_state=State.NEARING_LIMIT,
-        started=NOW,
-        stopped=NOW,
-    )
-    return user
 
 
 async def test_the_button_measures_and_shows_the_new_figure(visit, measured):

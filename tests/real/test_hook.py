@@ -1,18 +1,17 @@
 """Spawns through a real hub: refused in a lockout, allowed otherwise."""
 
 import asyncio
-import os
 import time
 
 import pytest
-from jupyterhub.tests.utils import add_user, api_request, async_requests, auth_header, public_url
+from jupyterhub.tests.utils import add_user, api_request, auth_header, public_url
 from tornado.web import HTTPError
 
 from jupyterhub_efs_quota.hub.spawn import SpawnGate, make_hook, pre_spawn_hook
 from jupyterhub_efs_quota.quota.record import State
 from jupyterhub_efs_quota.settings import EFSQuota
 
-from ..conftest import NOW, as_root, fill
+from ..conftest import NOW, fill
 from .conftest import QUOTA
 
 OVER = 5 * QUOTA

@@ -2,14 +2,8 @@
 
 import re
 
-import pytest
 from bs4 import BeautifulSoup
 from jupyterhub.tests.utils import add_user, api_request, auth_header, public_url
-
-from jupyterhub_efs_quota.quota.record import State
-
-from ..conftest import NOW, fill
-from .conftest import QUOTA
 
 
 def url(hub, path=""):
@@ -24,22 +18,6 @@ async def press_measure(session, hub, token=None):
     page = parsed(await session.get(url(hub)))
     given = page.find("input", {"name": "_xsrf"})["value"] if token is None else token
     return await session.post(url(hub, "measure"), data={"_xsrf": given})
-
-
-@pytest.fixture
-def measured(user):
-    fill(user.home, 2_000)
-    user.write(
-        quota_bytes=QUOTA,
-        quota_source="hand",
-        actual_bytes=9_500,
-        fraction_used=0.95,
-        usage_files=7,
-        quota_state=State.NEARING_LIMIT,
-        started=NOW,
-        stopped=NOW,
-    )
-    return user
 
 
 async def test_a_user_sees_their_usage_quota_state_and_the_age_of_the_figures(hub, measured):
