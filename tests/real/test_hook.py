@@ -294,3 +294,34 @@ async def test_a_store_that_hangs_holds_a_spawn_for_no_longer_than_the_time_limi
     await slow.check(user.orm.spawner)
     ticking.cancel()
     assert ticks > 5, "the hub stood still meanwhile"
+
+
+async def test_a_slow_password_database_neither_unlocks_nor_holds_a_spawn(
+    hub, locked, gate, monkeypatch
+):
+    import jupyterhub_efs_quota.hub.spawn as spawn_module
+
+    monkeypatch.setattr(spawn_module, "LEARN_SECS", 0.1)
+    monkeypatch.setattr(spawn_module, "told_by", lambda spawner, root: "anything")
+    monkeypatch.setattr(spawn_module, "directory", lambda told: time.sleep(1))
+    with pytest.raises(HTTPError):
+        await gate().check(locked.orm.spawner)
+
+
+async def test_a_home_path_of_the_site_that_fails_neither_unlocks_nor_escapes(hub, locked, gate):
+    def fails(user):
+        raise KeyError(user)
+
+    with pytest.raises(HTTPError):
+        await gate(home_path=fails, service_name="none").check(locked.orm.spawner)
+
+
+async def test_homes_that_hang_do_not_open_the_gate_for_others(hub, locked, gate, monkeypatch):
+    monkeypatch.setattr("jupyterhub_efs_quota.hub.spawn.VERIFY_MARGIN_SECS", 0.1)
+    stuck = gate(verify_secs=0.1, service_name="none")
+    monkeypatch.setattr(
+        "jupyterhub_efs_quota.remeasure.Remeasure._resolve", lambda *given: time.sleep(3)
+    )
+    refused = [stuck.check(locked.orm.spawner) for _ in range(70)]
+    ends = await asyncio.gather(*refused, return_exceptions=True)
+    assert all(isinstance(end, HTTPError) for end in ends)

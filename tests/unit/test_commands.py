@@ -188,7 +188,7 @@ async def test_a_hub_that_refuses_ends_one_cycle_with_1_and_its_reason(hub, told
     loops = (run(loop, "--once", *told) for loop in ("monitor", "reaper"))
     for ran in await asyncio.gather(*loops):
         assert (ran.code, ran.out) == (1, ""), ran
-        assert "403 Forbidden. The token needs the scopes" in ran.err
+        assert "403 Forbidden. Is the token valid? It needs the scopes" in ran.err
         assert ran.err.count("\n") == 1
 
 

@@ -195,17 +195,17 @@ async def test_a_broken_file_is_not_measured_for(remeasure, store, write, home_o
 
 async def test_a_user_without_a_file_is_told(remeasure, home_of, meter):
     home_of("homer")
-    with pytest.raises(StoreError, match="is gone"):
+    with pytest.raises(StoreError, match="There is no .*quota.yaml yet"):
         await remeasure.measure("homer")
 
 
-async def test_a_file_removed_meanwhile_is_written_again(remeasure, store, write, home_of, meter):
+async def test_a_file_removed_meanwhile_stays_removed(remeasure, store, write, home_of, meter):
     home_of("homer")
     write("homer", quota_bytes=1000)
     meter.meanwhile = lambda: store.path("homer").unlink()
-    record = await remeasure.measure("homer")
-    assert (record.quota_bytes, record.actual_bytes) == (1000, 500)
-    assert store.read("homer") == record
+    with pytest.raises(StoreError, match="was removed meanwhile"):
+        await remeasure.measure("homer")
+    assert store.read("homer") is None
 
 
 @pytest.mark.parametrize(

@@ -189,10 +189,14 @@ def test_a_text_that_unfolds_without_end_is_refused():
     bomb = "a0: &a0 [x, x]\n" + "".join(
         f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)
     )
+    merged = "a0: &a0 {x: 1}\n" + "".join(
+        f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 15)
+    )
+    for text in (bomb, merged, "note: &note [*note]\n"):
+        with pytest.raises(BrokenFile, match="aliases are not taken"):
+            load(text, "the file")
     with pytest.raises(BrokenFile, match="far more than a record"):
-        load(bomb, "the file")
-    with pytest.raises(BrokenFile, match="far more than a record"):
-        load("note: &note [*note]\n", "the file")
+        load(f"note: [{'x, ' * 2000}]\n", "the file")
     with pytest.raises(BrokenFile, match="far more than a record"):
         load(f"note: {'[' * 30}{']' * 30}\n", "the file")
 
