@@ -76,6 +76,8 @@ names = [f"user-{number}" for number in range(count)]
 class Here:
     "Measures in this process: one of its own would take longer to start than it lives."
 
+    most = 4
+
     async def measure(self, task):
         os.write(tell, b"!")
         await asyncio.sleep(0)
