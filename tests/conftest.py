@@ -1,5 +1,6 @@
 """What all tests share: settings, control directories and records built for real."""
 
+import asyncio
 import json
 import logging
 import os
@@ -303,6 +304,15 @@ def until(look, secs=20.0):
     while not (value := look()):
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.01)
+    return value
+
+
+async def come_about(look, secs=20.0):
+    """As `until`, on our own event loop."""
+    end = time.monotonic() + secs
+    while not (value := look()):
+        assert time.monotonic() < end, "it did not come about"
+        await asyncio.sleep(0.01)
     return value
 
 

@@ -65,7 +65,10 @@ class HubClient:
         offset = 0
         while True:
             query = urlencode({"limit": PAGE_SIZE, "offset": offset})
-            page = _json(await self._request("GET", f"users?{query}", ok=(200,)))
+            response = await self._request(
+                "GET", f"users?{query}", ok=(200,), timeout=REQUEST_TIMEOUT_SECS
+            )
+            page = _json(response)
             try:
                 users = [_user(item) for item in page["items"]]
                 following = page["_pagination"]["next"]
@@ -91,11 +94,7 @@ class HubClient:
         await self._request("DELETE", path, ok=(202, 204, 404), timeout=STOP_TIMEOUT_SECS)
 
     async def _request(
-        self,
-        method: str,
-        path: str,
-        ok: tuple[int, ...],
-        timeout: float = REQUEST_TIMEOUT_SECS,
+        self, method: str, path: str, *, ok: tuple[int, ...], timeout: float
     ) -> HTTPResponse:
         """One request, tried again where that may help. Raises HubError."""
         for wait in (*self._waits, None):

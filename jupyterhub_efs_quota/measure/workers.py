@@ -55,7 +55,8 @@ class Workers:
                 if done:
                     self._idle.append(worker)
                 else:
-                    kill(worker)
+                    # Even one that just died: the `du` that it started may live on.
+                    kill_group(worker.pid)
         if isinstance(answer, str):
             raise MeasureError(answer)
         return answer
@@ -118,5 +119,10 @@ def kill(worker: asyncio.subprocess.Process) -> None:
     """Kill a worker and what it started."""
     if worker.returncode is not None:
         return  # its number may be another's by now
+    kill_group(worker.pid)
+
+
+def kill_group(leader: int) -> None:
+    """Kill what is left of a worker's session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(worker.pid, signal.SIGKILL)
+        os.killpg(leader, signal.SIGKILL)

@@ -254,6 +254,16 @@ async def test_a_hub_that_hangs_is_given_up(hub, monkeypatch):
     assert len(hub.waited) == 3
 
 
+async def test_a_server_that_hangs_while_it_stops_is_given_up(hub, monkeypatch):
+    monkeypatch.setattr(client, "REQUEST_TIMEOUT_SECS", 30)
+    monkeypatch.setattr(client, "STOP_TIMEOUT_SECS", 0.05)
+    for _ in range(8):
+        hub.answer("hang")
+    with pytest.raises(HubUnreachable, match="does not answer"):
+        await hub.client.stop_server("homer", "")
+    assert len(hub.waited) == 3
+
+
 async def test_a_hub_that_comes_back_is_used_again(hub, monkeypatch):
     monkeypatch.setattr(client, "REQUEST_TIMEOUT_SECS", 0.5)
     hub.answer("hang")

@@ -23,7 +23,7 @@ from jupyterhub_efs_quota.measure.task import (
 from jupyterhub_efs_quota.measure.workers import Workers
 from jupyterhub_efs_quota.quota.usage import Usage
 
-from ..conftest import environment, fill, processes, worker_processes
+from ..conftest import come_about, environment, fill, processes, worker_processes
 from .strategies import file_names
 
 
@@ -159,8 +159,7 @@ async def test_a_worker_that_hangs_is_given_up_at_the_deadline_and_not_waited_fo
     assert log_lines.said() == [
         ("WARN", f"The measurement of {home} hangs: its worker is given up.")
     ]
-    while stuck in mine():
-        await asyncio.sleep(0.01)
+    await come_about(lambda: not (stuck in mine()))
     assert (await workers.measure(Task(home, 60))).bytes == 5
 
 
@@ -175,13 +174,11 @@ async def test_one_worker_that_hangs_keeps_no_other_from_working(workers, slow_d
 
 async def test_a_worker_that_is_killed_mid_walk_is_told_and_leaves_nothing(workers, slow_du):
     measuring = asyncio.create_task(workers.measure(Task("/", 60, meter="du")))
-    while not processes(slow_du):
-        await asyncio.sleep(0.01)
+    await come_about(lambda: processes(slow_du))
     os.kill(mine()[0], signal.SIGKILL)
     with pytest.raises(MeasureError, match="died; the next cycle tries again"):
         await measuring
-    while mine() or processes(slow_du):
-        await asyncio.sleep(0.01)
+    await come_about(lambda: not (mine() or processes(slow_du)))
 
 
 async def test_a_walk_keeps_its_deadline_by_itself_and_its_worker_stays(workers):
@@ -194,27 +191,23 @@ async def test_a_walk_keeps_its_deadline_by_itself_and_its_worker_stays(workers)
 async def test_a_measurement_that_nobody_waits_for_any_more_ends_its_worker(workers, slow_du):
     home = "/"
     measuring = asyncio.create_task(workers.measure(Task(home, 60, meter="du")))
-    while not mine():
-        await asyncio.sleep(0.01)
+    await come_about(lambda: mine())
     measuring.cancel()
     with pytest.raises(asyncio.CancelledError):
         await measuring
-    while mine():
-        await asyncio.sleep(0.01)
+    await come_about(lambda: not (mine()))
 
 
 async def test_closing_ends_all_workers_and_those_who_wait_are_told(slow_du):
     SHARED[:] = worker_processes()
     workers = Workers(2)
     measuring = [asyncio.create_task(workers.measure(Task("/", 60, meter="du"))) for _ in "12"]
-    while len(mine()) < 2:
-        await asyncio.sleep(0.01)
+    await come_about(lambda: not (len(mine()) == 2))
     workers.close()
     for task in measuring:
         with pytest.raises(MeasureError, match="died|any more"):
             await task
-    while mine():
-        await asyncio.sleep(0.01)
+    await come_about(lambda: not (mine()))
 
 
 def a_worker(**options):
