@@ -49,7 +49,7 @@ HEADINGS = {
 KINDS = {
     "Bool": "`True` or `False`",
     "Float": "a number of seconds",
-    "HomePath": "a template, a callable, or its name as `module:function`",
+    "HomeMapping": "a template, a callable, or its name as `module:function`",
     "Int": "a whole number",
     "List": "a list of names",
     "Seconds": "a number of seconds, above 0",

@@ -87,7 +87,7 @@ class Service:
         """What is wrong now, in sentences."""
         if self._wrong is not None:
             return [str(self._wrong)]
-        return [f"{loop.name}: {loop.failure}" for loop in self._loops if loop.failure]
+        return [f"{loop.name}: {loop.trouble}" for loop in self._loops if loop.trouble]
 
     def _build(self) -> Parts:
         rooms = Rooms(
@@ -119,6 +119,7 @@ class Service:
             trouble=self.trouble,
             clock=utcnow,
             menu_text=self._settings.menu_text,
+            admins_exempt=self._settings.admins_exempt,
         )
 
     def _remeasure(self, rooms: Rooms, most: int) -> Remeasure:

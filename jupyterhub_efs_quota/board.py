@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from .hub.client import HubUser
 from .quota.record import Record
 
+# Whose problem it is that a home could not be measured: gone with the next measurement.
+MEASURING = "measuring"
+
 
 @dataclass(frozen=True)
 class Row:
-    """A user of the hub, their record, and what is wrong with either."""
+    """A user of the hub, their record, and what is wrong, by the loop that says so."""
 
     user: HubUser
     record: Record | None = None
-    problem: str | None = None
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> str | None:
+        """All that is wrong, in sentences; None if nothing is."""
+        return " ".join(dict.fromkeys(self.problems.values())) or None
 
 
 class Board:
@@ -32,21 +40,32 @@ class Board:
         """One user's row, if a loop has seen them."""
         return self._rows.get(name)
 
-    def saw(self, user: HubUser, record: Record | None, problem: str | None = None) -> None:
-        """Keep what was seen of a user. A record once read stays while its file is broken."""
+    def saw(self, user: HubUser, record: Record | None, *, by: str) -> None:
+        """Keep what a loop saw of a user: whatever was its problem with them is over."""
+        self._put(user, record, by, None)
+
+    def failed(self, user: HubUser, problem: str, *, by: str) -> None:
+        """Keep a loop's problem with a user, beside the last record that it could read."""
         before = self._rows.get(user.name)
-        if record is None and before is not None and problem is not None:
-            record = before.record
-        self._rows[user.name] = Row(user, record, problem)
+        self._put(user, before.record if before else None, by, problem)
 
     def measured(self, record: Record) -> None:
         """Keep a user's new record."""
         before = self._rows.get(record.user)
         if before is not None:
-            self._rows[record.user] = replace(before, record=record, problem=None)
+            self._put(before.user, record, MEASURING, None)
 
     def keep_only(self, names: Iterable[str]) -> None:
         """Forget users that the hub no longer has."""
         kept = set(names)
-        for name in [name for name in self._rows if name not in kept]:
-            del self._rows[name]
+        # A copy: the loops' threads may add to it meanwhile.
+        for name in list(self._rows):
+            if name not in kept:
+                self._rows.pop(name, None)
+
+    def _put(self, user: HubUser, record: Record | None, by: str, problem: str | None) -> None:
+        before = self._rows.get(user.name)
+        problems = {k: v for k, v in (before.problems if before else {}).items() if k != by}
+        if problem is not None:
+            problems[by] = problem
+        self._rows[user.name] = Row(user, record, problems)

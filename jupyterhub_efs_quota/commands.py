@@ -64,6 +64,8 @@ class Command(Application):
             if ended.code in (0, None):
                 raise
             raise SettingsError("The command line is not understood. See --help-all.") from None
+        if getattr(self, "generate_config", False):
+            return EFSQuota()  # the file that is named is to be written, not read
         if self.extra_args:
             raise SettingsError(f"{self.extra_args[0]!r} is not understood. See --help-all.")
         config = handed_over(os.environ)

@@ -5,6 +5,7 @@ Used by the loops, the hook and the control files.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 from .errors import HomeError, SettingsError
 
 _SAFE = frozenset(string.ascii_letters + string.digits)
-HomePath = str | Callable[[str], str | os.PathLike[str]]
+Mapping = str | Callable[[str], str | os.PathLike[str]]
 
 
 def escape(user: str) -> str:
@@ -58,7 +59,7 @@ class Homes:
     template may name {home_root}, {username}, {escaped_username} and {slug_username}.
     """
 
-    def __init__(self, home_root: Path | str, home_path: HomePath) -> None:
+    def __init__(self, home_root: Path | str, home_path: Mapping) -> None:
         self.home_root = Path(home_root)
         self._home_path = home_path
         if not callable(home_path):
@@ -70,7 +71,12 @@ class Homes:
         Raises HomeError where it is not below the home root.
         """
         if callable(self._home_path):
-            home = Path(self._home_path(user))
+            try:
+                home = Path(self._home_path(user))
+            except Exception as error:  # whatever the site's own function raises
+                raise HomeError(
+                    f"home_path fails for user {user!r}: {type(error).__name__}: {error}"
+                ) from error
         else:
             home = Path(
                 self._home_path.format(
@@ -97,12 +103,16 @@ class Homes:
         return home
 
     def of(self, user: str, known: str | None = None) -> Path:
-        """The home to measure: what the spawner told us (`known`), else the mapping's."""
+        """The home to measure: what the spawner told us (`known`), else the mapping's.
+
+        What was told of another time or machine is not below the root or not there: then
+        the mapping knows better. Raises HomeError.
+        """
         if known:
-            try:
-                return self.below_root(user, Path(known))
-            except HomeError:
-                pass  # of another time or machine: the mapping knows better
+            with contextlib.suppress(HomeError):
+                home = self.below_root(user, Path(known))
+                if home.exists():
+                    return home
         return self.named(user)
 
     def resolve(self, user: str, home: Path) -> Path:

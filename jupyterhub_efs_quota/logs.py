@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
+from .errors import EFSQuotaError
 from .quota.record import Record, format_time, to_mapping
 
 ROOT = "jupyterhub_efs_quota"
@@ -92,7 +93,11 @@ class ConsoleFormatter(logging.Formatter):
         # Names are the users' to choose: none may forge a line of its own.
         message = _printable(record.getMessage())
         text = f"{when} {status} {getattr(record, 'subsystem', 'Service')}: {message}"
-        if record.exc_info and record.exc_info[0] is not None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, EFSQuotaError):
+            # It says all itself; the JSON form has the traceback.
+            text += f" {_printable(str(error))}"
+        elif record.exc_info and error is not None:
             stack = self.formatException(record.exc_info)
             text += "".join(f"\n    {_printable(line)}" for line in stack.splitlines())
         return text

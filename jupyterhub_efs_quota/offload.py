@@ -18,13 +18,16 @@ from .errors import StoreError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# How long a call waits for a thread before the store is taken for dead.
+PATIENCE_SECS = 1.0
+
 
 class Offload:
     """Runs functions in threads, at most `most` at a time."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._running = 0
+        self._places = asyncio.Semaphore(most)
 
     async def run(
         self,
@@ -33,11 +36,17 @@ class Offload:
         **kwargs: P.kwargs,
     ) -> T:
         """What the function returns or raises. Raises StoreError if all threads are stuck."""
-        if self._running >= self._most:
+        try:
+            # A crowd is gone in no time; calls that are stuck are not.
+            if self._places.locked():
+                await asyncio.wait_for(self._places.acquire(), PATIENCE_SECS)
+            else:
+                await self._places.acquire()
+        except (asyncio.TimeoutError, TimeoutError):
             raise StoreError(
                 f"{self._most} calls to the store do not answer: it seems to hang."
                 " Look at its mount."
-            )
+            ) from None
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -54,7 +63,7 @@ class Offload:
 
         def answer(say: Callable[[], None]) -> None:
             def deliver() -> None:
-                self._running -= 1
+                self._places.release()
                 if not future.done():
                     say()
 
@@ -63,8 +72,11 @@ class Offload:
                 loop.call_soon_threadsafe(deliver)
 
         # By the low-level door: threading.Thread would wait, on this loop, for it to begin.
-        _thread.start_new_thread(work, ())
-        self._running += 1
+        try:
+            _thread.start_new_thread(work, ())
+        except RuntimeError:
+            self._places.release()
+            raise
         return await future
 
     async def run_within(

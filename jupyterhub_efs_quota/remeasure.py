@@ -5,6 +5,7 @@ Called by the monitor, by the pages' button, and by the spawn hook before it ref
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -65,6 +66,7 @@ class Remeasure:
         self._workers = workers
         self._offload = offload
         self._clock = clock
+        self._places = asyncio.Semaphore(workers.most)
 
     async def measure(self, user: str, *, planned: Record | None = None) -> Record | None:
         """Measure a user's home, judge and save; the new record.
@@ -73,6 +75,11 @@ class Remeasure:
         was read. Raises LockHeld while somebody else measures it, HomeError,
         FileNotFoundError, MeasureError or ControlError; the record then stays as it was.
         """
+        # A place first: nobody else is kept from this home while we only stand in line.
+        async with self._places:
+            return await self._measure(user, planned)
+
+    async def _measure(self, user: str, planned: Record | None) -> Record | None:
         begun = await self._offload.run(self._begin, user, planned)
         if begun is None:
             return None
@@ -123,6 +130,12 @@ class Remeasure:
         return str(self._homes.resolve(record.user, home))
 
     def _begin(self, user: str, planned: Record | None) -> _Begun | None:
+        known = self._store.read(user)
+        if known is None:
+            self._store.check()
+            raise StoreError(f"There is no {self._store.path(user)} yet: the monitor makes it.")
+        # Before the locks, for the homes may hang.
+        home = self._resolve(known)
         with ExitStack() as stack:
             stack.enter_context(self._store.measuring(user))
             with self._store.held(user) as held:
@@ -131,7 +144,6 @@ class Remeasure:
                     raise StoreError(f"{self._store.path(user)} is gone.")
                 if planned is not None and _moments(record) != _moments(planned):
                     return None
-                home = self._resolve(record)
                 started = self._clock()
                 # Others see by this that somebody is at it; the old numbers still hold.
                 held.write(replace(record, started=started))
@@ -140,7 +152,9 @@ class Remeasure:
     def _finish(self, begun: _Begun, usage: Usage) -> Record:
         with self._store.held(begun.record.user) as held:
             # Read again: it may have been edited by hand while we measured.
-            record = held.read() or begun.record
+            record = held.read()
+            if record is None:
+                raise StoreError(f"{self._store.path(begun.record.user)} was removed meanwhile.")
             if record.started is not None and record.started > begun.started:
                 # A verification began later: it does not count what was deleted meanwhile.
                 return record
@@ -153,6 +167,8 @@ class Remeasure:
             current = held.read()
             if current is None:
                 return record
+            if _moments(current) != _moments(record):
+                return current  # measured meanwhile by somebody else
             judged = self._judged(current, usage, started)
             held.write(judged)
         return judged

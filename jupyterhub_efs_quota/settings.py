@@ -62,7 +62,7 @@ class Size(TraitType[int, int | str]):
         return parse_size(s)
 
 
-class HomePath(TraitType[Any, Any]):
+class HomeMapping(TraitType[Any, Any]):
     """A template, a callable, or the name of one as `module:function`."""
 
     info_text = "a template, a callable, or its name as module:function"
@@ -77,7 +77,7 @@ class HomePath(TraitType[Any, Any]):
         if colon and "{" not in value and "/" not in value:
             try:
                 return getattr(importlib.import_module(module), function)
-            except (ImportError, AttributeError) as error:
+            except Exception as error:  # whatever the site's own module raises
                 raise TraitError(f"home_path: {value!r} cannot be imported: {error}") from None
         try:
             check_template(value)
@@ -110,7 +110,7 @@ class EFSQuota(Configurable):
         "/efs/users",
         help="Directory below which all homes are. Nothing outside of it is ever measured.",
     ).tag(config=True)
-    home_path = HomePath(
+    home_path = HomeMapping(
         "{home_root}/{escaped_username}",
         help="""Where a user's home is: a template, or a callable from the user's name to a path.
 
@@ -138,7 +138,10 @@ class EFSQuota(Configurable):
     user_quotas = Dict(
         key_trait=Unicode(),
         value_trait=Size(),
-        help="Quotas of single users. Only a hand edit of a control file goes before them.",
+        help="""Quotas of single users. Only a hand edit of a control file goes before them.
+
+        0 allows nothing. For no quota at all, write `quota_enabled: false` into the user's
+        control file.""",
     ).tag(config=True)
     default_file_limit = Int(
         0, min=0, help="How many files and links a user may hold. 0: no limit."
@@ -285,6 +288,12 @@ def resolve(config: Config) -> EFSQuota:
     settings = EFSQuota()
     for name, value in section.items():
         _assign(settings, name, value)
+    limits = settings.limits()
+    on_files = limits.default_files or limits.group_files or limits.user_files
+    if on_files and settings.meter == "du":
+        raise SettingsError(
+            "c.EFSQuota.meter = 'du' counts no files: limits on files need meter = 'walk'."
+        )
     return settings
 
 

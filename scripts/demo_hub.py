@@ -189,11 +189,6 @@ def remove_old_runs(state: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def shorter(path: Path) -> str:
-    """The path as seen from here, if that is shorter."""
-    return min(str(path), os.path.relpath(path), key=len)
-
-
 def show(demo: Demo) -> None:
     """Say where to look, and what there is to see."""
     print(f"\nJupyterHub with storage quotas is up:  {demo.url}\n")
@@ -208,13 +203,13 @@ Password of all others: {demo.passwords[USERS[0].name]}
 Try:
   - log in as carol, start a server, read the refusal, open her storage from there;
   - delete a file of hers, and start the server again:
-      rm {shlex.quote(shorter(demo.homes / "carol" / "data"))}
+      rm {shlex.quote(str(demo.homes / "carol" / "data"))}
   - log in as alice and store too much, in a terminal of her JupyterLab: within half a
     minute her server is stopped
       head -c 30M /dev/zero > more
   - log in as admin (in a private window): Services > Storage > All users.
 
-The log: {shorter(demo.log)}
+The log: {demo.log}
 Ctrl-C stops everything.""")
     sys.stdout.flush()
 

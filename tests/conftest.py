@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).parent.parent
 hypothesis_settings.register_profile(
     "efs-quota",
     deadline=None,
-    max_examples=50,
+    max_examples=30,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -100,6 +100,12 @@ def write(store):
         return store.read(user)
 
     return write
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Wait for a lock for a shorter moment than otherwise."""
+    monkeypatch.setattr("jupyterhub_efs_quota.control.store.LOCK_WAIT_SECS", 0.02)
 
 
 class LogLines(logging.Handler):

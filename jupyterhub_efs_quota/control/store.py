@@ -71,7 +71,19 @@ class ControlStore:
 
         Needs no lock, since files are replaced whole. Raises BrokenFile or StoreError.
         """
-        record = read_record(f"{self.folder(user)}/{RECORD}")
+        folder = self.folder(user)
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except NotADirectoryError:
+            raise BrokenFile(f"{folder} is a link or a file, and should be a folder.") from None
+        except OSError as error:
+            raise _store_error(folder, error) from None
+        try:
+            record = read_record(f"{folder}/{RECORD}", handle)
+        finally:
+            os.close(handle)
         return None if record is None else _of(user, record)
 
     @contextmanager
@@ -86,8 +98,11 @@ class ControlStore:
 
     @contextmanager
     def measuring(self, user: str) -> Iterator[None]:
-        """Hold the user's measure.lock. Raises LockHeld at once if somebody measures."""
-        with self._flock(user, _MEASURE_LOCK, create=True, wait_secs=0):
+        """Hold the user's measure.lock. Raises LockHeld at once if somebody measures.
+
+        Raises StoreError for a user who has no directory.
+        """
+        with self._flock(user, _MEASURE_LOCK, create=False, wait_secs=0):
             yield
 
     @contextmanager
@@ -171,13 +186,18 @@ class Held:
             raise _store_error(path, error) from None
 
 
-def read_record(path: Path | str) -> Record | None:
+def read_record(path: Path | str, folder: int | None = None) -> Record | None:
     """The record in a control file, or None where there is none.
 
-    Never follows a link at the file, never waits on a pipe. Raises BrokenFile or StoreError.
+    With `folder`, a handle, the file of that name in it. Never follows a link at the file,
+    never waits on a pipe. Raises BrokenFile or StoreError.
     """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if folder is None:
+            descriptor = os.open(path, flags)
+        else:
+            descriptor = os.open(os.path.basename(path), flags, dir_fd=folder)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -186,7 +206,7 @@ def read_record(path: Path | str) -> Record | None:
         raise _store_error(path, error) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise BrokenFile(f"{path} is not a regular file. Move it away.")
+            raise BrokenFile(f"{path} is not a regular file, and should be one.")
         data = b""
         while len(data) <= text.MAX_BYTES:
             block = os.read(descriptor, text.MAX_BYTES + 1)

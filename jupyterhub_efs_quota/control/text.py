@@ -43,6 +43,15 @@ _TIME_TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 _RESERVED = {"y", "n", "yes", "no", "true", "false", "on", "off", "null"}
 
 
+class _Loader(yaml.SafeLoader):
+    """No aliases: a few hundred bytes of them, merged, keep a reader busy for minutes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not taken")
+        return super().compose_node(parent, index)
+
+
 def dump(record: Record) -> str:
     """The text of a control file: block style, keys in alphabetical order."""
     mapping = to_mapping(record)
@@ -133,7 +142,7 @@ def _load_any(text: str, where: object) -> dict[Any, Any]:
         )
     try:
         # Tags that make Python objects are not constructed by the safe loader.
-        loaded = yaml.safe_load(text)
+        loaded = yaml.load(text, Loader=_Loader)  # noqa: S506
     except Exception as error:  # for a bad value under a tag, PyYAML raises just anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BrokenFile(f"{where} is not YAML: {reason}. Correct it by hand.") from None

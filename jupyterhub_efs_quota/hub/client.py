@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 PAGE_SIZE = 200
 REQUEST_TIMEOUT_SECS = 10.0
+# The hub itself waits 10 seconds for a server to stop before it answers.
+STOP_TIMEOUT_SECS = 20.0
 # Waits between tries of one request; a longer Retry-After is honoured up to the most.
 RETRY_WAITS_SECS = (1.0, 2.0, 4.0)
 MOST_WAIT_SECS = 30.0
@@ -86,9 +88,15 @@ class HubClient:
         path = f"users/{quote(user, safe='')}/server"
         if server:
             path += f"s/{quote(server, safe='')}"
-        await self._request("DELETE", path, ok=(202, 204, 404))
+        await self._request("DELETE", path, ok=(202, 204, 404), timeout=STOP_TIMEOUT_SECS)
 
-    async def _request(self, method: str, path: str, ok: tuple[int, ...]) -> HTTPResponse:
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        ok: tuple[int, ...],
+        timeout: float = REQUEST_TIMEOUT_SECS,
+    ) -> HTTPResponse:
         """One request, tried again where that may help. Raises HubError."""
         for wait in (*self._waits, None):
             try:
@@ -102,7 +110,7 @@ class HubClient:
                         },
                         ssl_options=self._tls,
                         connect_timeout=REQUEST_TIMEOUT_SECS,
-                        request_timeout=REQUEST_TIMEOUT_SECS,
+                        request_timeout=timeout,
                         follow_redirects=False,
                     ),
                     raise_error=False,
@@ -128,8 +136,9 @@ class HubClient:
             return f"{where}: the hub does not answer ({reason}). Is it running, is the URL right?"
         if code in (401, 403):
             return (
-                f"{where}: the hub answers {code} {reason}. The token needs the scopes list:users,"
-                " read:users:activity, read:users:groups, read:servers and delete:servers."
+                f"{where}: the hub answers {code} {reason}. Is the token valid?"
+                " It needs the scopes list:users, read:users:activity, read:users:groups,"
+                " read:servers and delete:servers."
             )
         return f"{where}: the hub answers {code} {reason}."
 
@@ -147,15 +156,19 @@ def _user(item: Any) -> HubUser:
     name = item["name"]
     if not isinstance(name, str) or not name:
         raise ValueError(f"a user's name is {name!r}")
+    for key, scope in (("servers", "read:servers"), ("last_activity", "read:users:activity")):
+        if key not in item:
+            # Taken for none, no server would ever be stopped, and nobody would know why.
+            raise HubError(f"The hub lists users without {key!r}: the token needs {scope}.")
     groups = item.get("groups")
     return HubUser(
         name=name,
         admin=item.get("admin") is True,
         groups=None if groups is None else tuple(str(group) for group in groups),
-        last_activity=parse_time(item.get("last_activity")),
+        last_activity=parse_time(item["last_activity"]),
         servers=tuple(
             server_name
-            for server_name, server in (item.get("servers") or {}).items()
+            for server_name, server in (item["servers"] or {}).items()
             if server.get("ready")
         ),
     )

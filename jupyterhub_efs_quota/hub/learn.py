@@ -47,19 +47,19 @@ def directory(told: Path | SystemUser) -> Path | None:
 
 def _mounted(spawner: Any, mounts: Any, home_root: Path) -> Path | None:
     listed = list(mounts.values()) if isinstance(mounts, dict) else list(mounts)
-    homes = [
-        mount
+    expand = getattr(spawner, "_expand_all", str)
+    homes = {
+        str(mount["mountPath"]): str(expand(mount["subPath"]))
         for mount in listed
         if isinstance(mount, dict)
-        and mount.get("subPath")
         and str(mount.get("mountPath", "")).startswith("/home")
-    ]
+        # A folder that is the same for everybody is shared: nobody's home.
+        and expand(mount.get("subPath", "")) != mount.get("subPath", "")
+    }
     if not homes:
         return None
-    # A shared folder may be mounted inside the home: the home itself is the shorter path.
-    home = min(homes, key=lambda mount: len(str(mount["mountPath"])))
-    expand = getattr(spawner, "_expand_all", str)
-    return home_root / str(expand(home["subPath"])).lstrip("/")
+    # Another folder of the user's may be mounted inside the home: that is the longer path.
+    return home_root / homes[min(homes, key=len)].lstrip("/")
 
 
 def _system_user(spawner: Any) -> SystemUser | None:

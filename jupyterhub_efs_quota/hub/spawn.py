@@ -43,6 +43,9 @@ DECISIONS = Counter(
 # Reads that may be stuck before the store is taken for dead; verifications at a time.
 _READERS = 64
 _VERIFIERS = 8
+LEARN_SECS = 1.0
+VERIFY_MARGIN_SECS = 1.0
+LOCKED = "You are over your storage quota.  Logins are disabled."
 
 
 class SpawnGate:
@@ -53,81 +56,94 @@ class SpawnGate:
         self._homes = settings.homes()
         self._store = ControlStore(settings.quota_control)
         self._offload = Offload(_READERS)
+        # Of their own, so that a home that hangs keeps nobody's record from being read.
+        self._home_calls = Offload(_READERS)
         self._verifiers = asyncio.Semaphore(_VERIFIERS)
 
     async def check(self, spawner: Any) -> None:
         """Let the spawn go on, or raise the exception that refuses it."""
         user = spawner.user.name
-        told = self._told(spawner)
+        tell(spawner, None)
         try:
-            record = await self._offload.run_within(
-                self._settings.hook_timeout, self._read, user, told
-            )
+            record = await self._offload.run_within(self._settings.hook_timeout, self._read, user)
         except BrokenFile as error:
             # It unlocks nobody: the service still knows what it last read.
-            if await self._ask_service(spawner) is State.LOCKOUT:
-                self._refuse(spawner, Record(user), f"{error} The last good record is a lockout.")
+            state = None if self._exempt(spawner) else await self._ask_service(spawner)
+            if state is State.LOCKOUT:
+                self._refuse(spawner, LOCKED, f"{error} The last good record is a lockout.")
             self._on_error(spawner, error)
             return
         except Exception as error:
             self._on_error(spawner, error)
             return
+        await self._learn_home(spawner, record)
         if record is None or not record.quota_enabled or record.quota_state is State.OK:
             DECISIONS.labels("allowed").inc()
             return
-        if record.quota_state is State.LOCKOUT:
-            if spawner.user.admin and self._settings.admins_exempt:
-                DECISIONS.labels("exempt").inc()
-                spawner.log.warning("%s is in lockout and spawns as an administrator", user)
-            else:
-                record = await self._verified(spawner, record)
-                if record.quota_state is State.LOCKOUT:
-                    self._refuse(spawner, record, f"{user} is in lockout")
-                DECISIONS.labels("unlocked").inc()
-        else:
+        if record.quota_state is not State.LOCKOUT:
             DECISIONS.labels("warned").inc()
+        elif self._exempt(spawner):
+            DECISIONS.labels("exempt").inc()
+            spawner.log.warning("%s is in lockout and spawns as an administrator", user)
+        else:
+            record = await self._verified(spawner, record)
+            if record.quota_state is State.LOCKOUT:
+                self._refuse(spawner, checked(record)[1], f"{user} is in lockout")
+            DECISIONS.labels("unlocked").inc()
         if record.quota_state is not State.OK:
             tell(spawner, checked(record)[1])
 
-    def _told(self, spawner: Any) -> Path | SystemUser | None:
-        try:
-            return told_by(spawner, self._homes.home_root)
-        except Exception:  # whatever a spawner of the site's own raises: its user is still checked
-            spawner.log.warning("The spawner does not tell where the home is", exc_info=True)
-            return None
+    def _exempt(self, spawner: Any) -> bool:
+        return bool(spawner.user.admin and self._settings.admins_exempt)
 
-    def _read(self, user: str, told: Path | SystemUser | None) -> Record | None:
+    def _read(self, user: str) -> Record | None:
         record = self._store.read(user)
         if record is None:
             # No file is a new user; no directory is a store that is not mounted.
             self._store.check()
-        home = None if told is None else directory(told)
-        if home is not None:
-            self._learn(user, record, home)
         return record
 
-    def _learn(self, user: str, record: Record | None, home: Path) -> None:
-        """Write where the home is, if the mapping would look elsewhere."""
+    async def _learn_home(self, spawner: Any, record: Record | None) -> None:
+        """Write where the home is, if the spawner tells another than the mapping.
+
+        Whatever goes wrong here is logged and decides nothing.
+        """
         try:
-            self._homes.below_root(user, home)
-            known = self._homes.of(user, record.home if record else None)
-            if home == known:
-                return
-            with self._store.held(user, create=True) as held:
-                held.write(replace(held.read() or Record(user), home=str(home)))
-        except EFSQuotaError as error:
-            log.debug("The home of %s stays as the mapping has it: %s", user, error)
+            told = told_by(spawner, self._homes.home_root)
+            if told is not None:
+                await self._home_calls.run_within(
+                    LEARN_SECS, self._learn, spawner.user.name, record, told
+                )
+        except Exception as error:
+            spawner.log.debug("The home stays as the mapping has it: %s", error)
+
+    def _learn(self, user: str, record: Record | None, told: Path | SystemUser) -> None:
+        home = directory(told)
+        if home is None:
+            return
+        self._homes.below_root(user, home)
+        if str(home) == (record.home if record and record.home else str(self._homes.named(user))):
+            return
+        with self._store.held(user, create=True) as held:
+            held.write(replace(held.read() or Record(user), home=str(home)))
 
     async def _verified(self, spawner: Any, record: Record) -> Record:
         """The record of a locked user, measured again if that can be done in time."""
-        budget = self._settings.verify_secs
-        if not budget:
+        if not self._settings.verify_secs:
             return record
         try:
-            async with self._verifiers:
-                return await asyncio.wait_for(self._verify_here(record, budget), 2 * budget)
-        except (asyncio.TimeoutError, TimeoutError):
+            # One limit for all of it: waiting for a place, looking here, asking the service.
+            return await asyncio.wait_for(
+                self._look_again(spawner, record), self._settings.verify_secs + VERIFY_MARGIN_SECS
+            )
+        except Exception as error:
+            spawner.log.warning("The lockout of %s stands unverified: %r", record.user, error)
             return record
+
+    async def _look_again(self, spawner: Any, record: Record) -> Record:
+        try:
+            async with self._verifiers:
+                return await self._verify_here(record, self._settings.verify_secs)
         except (EFSQuotaError, OSError) as error:
             # The hub has no such mount, or may not write: the service has and may.
             spawner.log.debug("The home of %s is not measured from here: %s", record.user, error)
@@ -137,7 +153,7 @@ class SpawnGate:
     async def _verify_here(self, record: Record, budget: float) -> Record:
         workers = Workers(1)
         try:
-            remeasure = Remeasure(self._settings, self._store, workers, self._offload)
+            remeasure = Remeasure(self._settings, self._store, workers, self._home_calls)
             return await remeasure.verify(record, budget)
         finally:
             await workers.end()
@@ -145,7 +161,7 @@ class SpawnGate:
     async def _ask_service(self, spawner: Any) -> State | None:
         """The user's state as the service finds it now, or None if it does not say."""
         service = _service(spawner, self._settings.service_name)
-        if service is None or not self._settings.verify_secs:
+        if service is None:
             return None
         user = quote(spawner.user.name, safe="")
         url = f"{service.url.rstrip('/')}{service.prefix}api/users/{user}/verify"
@@ -158,7 +174,7 @@ class SpawnGate:
                     method="POST",
                     body=b"",
                     headers={"Authorization": f"token {service.api_token}"},
-                    request_timeout=self._settings.verify_secs + 1,
+                    request_timeout=self._settings.verify_secs + VERIFY_MARGIN_SECS,
                     ssl_options=_internal_tls(spawner),
                 )
             )
@@ -169,16 +185,12 @@ class SpawnGate:
         finally:
             client.close()
 
-    def _refuse(self, spawner: Any, record: Record, log_message: str) -> None:
+    def _refuse(self, spawner: Any, message: str, log_message: str) -> None:
         DECISIONS.labels("refused").inc()
         page = _page(spawner, self._settings.service_name)
-        if record.quota_state is State.LOCKOUT:
-            message = checked(record)[1]
-        else:
-            message = "You are over your storage quota.  Logins are disabled."
         said = f"<p><strong>Storage quota exceeded.</strong> {html.escape(message)}</p>"
         if page is not None:
-            message += f" See {page} for what takes the space."
+            message += f" See {page} for how you stand."
             said += (
                 f'<p><a class="btn btn-primary" href="{html.escape(page)}">See your storage</a></p>'
             )
@@ -225,25 +237,32 @@ async def pre_spawn_hook(spawner: Any) -> None:
     gate = kept.get("efs_quota_gate")
     if gate is None:
         try:
-            gate = kept["efs_quota_gate"] = SpawnGate(resolve(spawner.config))
+            gate = SpawnGate(resolve(spawner.config))
         except SettingsError as error:
-            spawner.log.error("Storage quotas are not checked: %s", error)
-            return
+            gate = error
+        kept["efs_quota_gate"] = gate
+    if isinstance(gate, SettingsError):
+        spawner.log.error("Storage quotas are not checked: %s", gate)
+        DECISIONS.labels("error-allowed").inc()
+        return
     await gate.check(spawner)
 
 
-def tell(spawner: Any, message: str) -> None:
-    """Show a message first in the spawn's progress."""
-    if getattr(spawner, "_efs_quota_told", None) is None:
+def tell(spawner: Any, message: str | None) -> None:
+    """Show a message first in the spawn's progress; None: no longer."""
+    wrapped = hasattr(spawner, "_efs_quota_told")
+    if message is not None and not wrapped:
         spawner._efs_quota_progress = spawner.progress
 
         async def progress() -> AsyncIterator[Any]:
-            yield {"progress": 1, "message": spawner._efs_quota_told}
+            if spawner._efs_quota_told is not None:
+                yield {"progress": 1, "message": spawner._efs_quota_told}
             async for progress_event in spawner._efs_quota_progress():
                 yield progress_event
 
         spawner.progress = progress
-    spawner._efs_quota_told = message
+    if message is not None or wrapped:
+        spawner._efs_quota_told = message
 
 
 def _service(spawner: Any, name: str) -> Any:

@@ -83,8 +83,10 @@ def _check(rooms: Rooms) -> None:
         )
 
 
-def failed(rooms: Rooms, user: HubUser, error: Exception, subsystem: str) -> None:
-    """Log that one user could not be processed, and show it on the board."""
+def failed(
+    rooms: Rooms, user: HubUser, error: Exception, subsystem: str, *, by: str | None = None
+) -> None:
+    """Log that one user could not be processed, and show it on the board (as `by`'s problem)."""
     if isinstance(error, LockHeld):
         message = f"Skipping {user.name} since it is already locked for monitoring."
         event(log, logging.DEBUG, message, subsystem=subsystem)
@@ -96,7 +98,7 @@ def failed(rooms: Rooms, user: HubUser, error: Exception, subsystem: str) -> Non
         subsystem=subsystem,
         exc_info=True,
     )
-    rooms.board.saw(user, None, str(error))
+    rooms.board.failed(user, str(error), by=by or subsystem)
 
 
 def as_listed(record: Record, user: HubUser, limits: Limits, *, grandfather: bool) -> Record:

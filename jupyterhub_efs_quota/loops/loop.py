@@ -21,6 +21,8 @@ TICK_SECS = 1.0
 # After a failed cycle: this long, then twice as long each time, up to the most.
 FAILURE_WAIT_SECS = 60.0
 MOST_FAILURE_WAIT_SECS = 900.0
+# A cycle that takes longer than both is taken for one that hangs, and said so.
+LONGEST_PERIODS, LONGEST_SECS = 4, 3600.0
 
 
 class Loop:
@@ -46,6 +48,8 @@ class Loop:
         self._monotonic = monotonic
         self._due = monotonic()
         self._failures = 0
+        self._began: float | None = None
+        self._longest_secs = max(LONGEST_PERIODS * period_secs, LONGEST_SECS)
         self._said: str | None = None
         # It never runs twice at a time: a tick during a cycle is left out.
         self._ticker = PeriodicCallback(self.tick, min(TICK_SECS, period_secs / 4) * 1000)
@@ -58,17 +62,26 @@ class Loop:
         """Run no further cycle."""
         self._ticker.stop()
 
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with this loop now, in a sentence; None if nothing is."""
+        if self._began is not None and self._monotonic() - self._began > self._longest_secs:
+            return "A cycle has been going on for very long: the store or a meter may hang."
+        return self.failure
+
     async def tick(self) -> None:
         """Run a cycle if one is due."""
         if self._monotonic() < self._due:
             return
-        started = self._monotonic()
+        started = self._began = self._monotonic()
         try:
             await self._cycle()
         except Exception as error:
             self._failed(error)
         else:
             self._succeeded(self._monotonic() - started)
+        finally:
+            self._began = None
 
     def _succeeded(self, elapsed: float) -> None:
         if self._failures:

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 
+from ..board import MEASURING
 from ..errors import HomeError
 from ..hub.client import HubUser
 from ..logs import event
@@ -91,7 +92,7 @@ class Monitor:
                 if record is not None:
                     self._rooms.board.measured(record)
             except Exception as error:
-                failed(self._rooms, plan.user, error, NAME)
+                failed(self._rooms, plan.user, error, NAME, by=MEASURING)
 
     def _look_at(self, user: HubUser) -> Plan | None:
         try:
@@ -107,14 +108,15 @@ class Monitor:
         if not home.exists():
             level = logging.INFO if user.last_activity is None else logging.WARNING
             self._say(level, f"User {name} home dir {home} does not exist.  Skipping.")
-            self._rooms.board.saw(user, record, f"The home {home} does not exist.")
+            self._rooms.board.saw(user, record, by=NAME)
+            self._rooms.board.failed(user, f"The home {home} does not exist.", by=NAME)
             return None
         if not home.is_dir():
             raise HomeError(f"The home {home} of user {name!r} is not a directory.")
         plan = self.decide(user, record)
         if plan.record != record and not self._dry_run:
             plan = self._save(user)
-        self._rooms.board.saw(user, plan.record)
+        self._rooms.board.saw(user, plan.record, by=NAME)
         if not plan.record.quota_enabled:
             self._say(logging.INFO, f"Quota monitoring for user {name} is disabled.  Skipping.")
         elif plan.why is None:
@@ -124,7 +126,9 @@ class Monitor:
     def _save(self, user: HubUser) -> Plan:
         with self._rooms.store.held(user.name, create=True) as held:
             record = held.read()
-            if record is None:
+            # The spawn hook may have made the file first, to say where the home is.
+            unseen = record is None or not (record.measured or record.quota_source)
+            if unseen and (record is None or record.quota_enabled):
                 self._say(logging.INFO, f"Initializing quota for user {user.name}")
             plan = self.decide(user, record)
             held.write(plan.record)

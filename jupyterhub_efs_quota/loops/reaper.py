@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..control.store import Held
 from ..errors import BrokenFile, HubUnreachable, StoreError
@@ -93,10 +94,13 @@ class Reaper:
 
     def _look(self, user: HubUser) -> Verdict | None:
         try:
+            # Before the lock is taken, for the homes may hang.
+            home = self._home(user)
+            at_home = home.exists()
             with ExitStack() as stack:
                 held = self._hold(user, stack)
                 record = held.read() if held else self._rooms.store.read(user.name)
-                verdict = self._verdict(user, record)
+                verdict = self._verdict(user, record, home, at_home=at_home)
                 if verdict is not None and held is not None:
                     self._save(held, verdict)
         except BrokenFile as error:
@@ -111,6 +115,11 @@ class Reaper:
         event(log, verdict.level, verdict.message, subsystem=NAME, record=verdict.record)
         return verdict if verdict.stop else None
 
+    def _home(self, user: HubUser) -> Path:
+        row = self._rooms.board.get(user.name)
+        record = row.record if row else self._rooms.store.read(user.name)
+        return self._homes.of(user.name, record.home if record else None)
+
     def _hold(self, user: HubUser, stack: ExitStack) -> Held | None:
         """The user's file under its lock; None where there is none, or nothing is written."""
         if self._dry_run or not self._rooms.store.path(user.name).is_file():
@@ -122,24 +131,26 @@ class Reaper:
             failed(self._rooms, user, error, NAME)
             return None
 
-    def _verdict(self, user: HubUser, record: Record | None) -> Verdict | None:
+    def _verdict(
+        self, user: HubUser, record: Record | None, home: Path, *, at_home: bool
+    ) -> Verdict | None:
         """The verdict on a user's record, or None, and said why, where there is none."""
         name, board = user.name, self._rooms.board
-        home = self._homes.of(name, record.home if record else None)
         unseen = logging.INFO if user.last_activity is None else logging.WARNING
-        if not home.exists():
+        if not at_home:
             self._say(unseen, f"User {name} home dir {home} does not exist. Skipping.")
-            board.saw(user, record, f"The home {home} does not exist.")
+            board.saw(user, record, by=NAME)
+            board.failed(user, f"The home {home} does not exist.", by=NAME)
         elif record is None:
             path = self._rooms.store.path(name)
             self._say(unseen, f"Quota file {path} for user {name} does not exist. Skipping.")
-            board.saw(user, None)
+            board.saw(user, None, by=NAME)
         elif not record.quota_enabled:
             self._say(logging.INFO, f"Quota monitoring for user {name} is disabled.  Skipping.")
-            board.saw(user, record)
+            board.saw(user, record, by=NAME)
         else:
             verdict = self.decide(user, record)
-            board.saw(user, verdict.record)
+            board.saw(user, verdict.record, by=NAME)
             return verdict
         return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
@@ -47,7 +48,8 @@ def du(task: Task) -> Usage:
         ) from None
     if _empty(task.home):
         # An empty directory has a size too: it must not pass for a home that shrank.
-        return Usage(bytes=0, allocated=0, files=0, dirs=1, meter="du")
+        changed = Path(task.home).stat().st_mtime
+        return Usage(bytes=0, allocated=0, files=0, dirs=1, changed=changed, meter="du")
     vanished = sum(line.endswith("No such file or directory") for line in complaints)
     return Usage(
         bytes=None if task.allocated else size,

@@ -57,12 +57,13 @@ class _Walk:
             b"|".join(os.fsencode(fnmatch.translate(p)) for p in task.skip) or rb"(?!)"
         )
         self._device = 0
+        self._changed = 0.0
         self._path: list[_Directory] = []
         self._open = 0
         self._linked: set[tuple[int, int]] = set()
         self._until_look = _LOOK_EVERY
         self._bytes = self._allocated = self._files = self._dirs = 0
-        self._unreadable = self._vanished = 0
+        self._unreadable = self._vanished = self._lost_dirs = 0
         self._names: list[str] = []
         self._proven = False
 
@@ -90,6 +91,8 @@ class _Walk:
             dirs=self._dirs,
             unreadable=self._unreadable,
             vanished=self._vanished,
+            lost_dirs=self._lost_dirs,
+            changed=self._changed,
             unreadable_names=tuple(self._names),
             timed_out=timed_out,
             proven_over=self._proven,
@@ -102,10 +105,12 @@ class _Walk:
             handle = self._handle(name, self._reach(parent) if parent else None)
         except OSError as error:
             self._skipped(name, error)
+            self._lost_dirs += error.errno in _GONE
             return
         found = os.fstat(handle)
         if parent is None:
             self._device = found.st_dev
+            self._changed = found.st_mtime
         elif found.st_dev != self._device and not self._task.cross_mounts:
             os.close(handle)
             return

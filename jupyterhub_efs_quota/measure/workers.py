@@ -28,6 +28,7 @@ class Workers:
     """Up to `most` worker processes, started when needed and kept."""
 
     def __init__(self, most: int) -> None:
+        self.most = most
         self._slots = asyncio.Semaphore(most)
         self._idle: list[asyncio.subprocess.Process] = []
         self._busy: set[asyncio.subprocess.Process] = set()

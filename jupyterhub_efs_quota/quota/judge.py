@@ -75,17 +75,23 @@ def record_usage(
 
     `allocated`: the quota is judged by the space allocated, not by the apparent size.
     A measurement that is not whole never lowers a number: one that timed out or stopped
-    early, one that found nothing where there was something (an empty mount point), and
-    one that was kept out of more than the last one was (a folder made unreadable to
-    hide what is in it). It raises one only where it proves that the user is over.
+    early, one that found nothing in a home from which nothing was removed (an empty mount
+    point), one that was kept out of more than the last one was (a folder made unreadable to
+    hide what is in it), and one under which folders were moved. It raises one only where it
+    proves that the user is over.
     """
     size = usage.allocated if allocated else usage.bytes
     if size is None:
         size = usage.bytes if usage.bytes is not None else UNDEFINED_BYTES
+    doubt = distrusted(record, usage, size)
     record = replace(
         record, started=started, stopped=stopped, timed_out=usage.timed_out, meter=usage.meter
     )
-    if distrusted(record, usage, size):
+    first = record.actual_bytes == UNDEFINED_BYTES and record.quota_source != HAND
+    if doubt:
+        if first and grandfather:
+            # What they may keep is what they have, which a lower bound does not tell.
+            return record
         over = replace(record, actual_bytes=size, usage_files=usage.files).over
         # A lower bound counts where it proves something: over the quota, or kept out
         # of a part of a home that is larger than what we knew.
@@ -96,15 +102,26 @@ def record_usage(
             actual_bytes=max(record.actual_bytes, size),
             usage_files=max(record.usage_files or 0, usage.files or 0) or record.usage_files,
         )
-    first = record.actual_bytes == UNDEFINED_BYTES and record.quota_source != HAND
     record = replace(
         record,
         actual_bytes=size,
-        usage_files=usage.files,
+        # A meter that knows no number of files says nothing about the one on record.
+        usage_files=record.usage_files if usage.files is None else usage.files,
         allocated_bytes=usage.allocated,
         unreadable=usage.hidden,
     )
     return grandfathered(record) if grandfather and first and record.over else record
+
+
+def _emptied(record: Record, usage: Usage) -> bool:
+    """Whether an empty home was emptied since it was measured.
+
+    Removing the last entry changes the directory. The mount point that shows where a home
+    is not mounted did not change.
+    """
+    if usage.changed is None or record.stopped is None:
+        return False
+    return usage.changed > record.stopped.timestamp()
 
 
 def distrusted(record: Record, usage: Usage, size: int) -> str | None:
@@ -115,8 +132,11 @@ def distrusted(record: Record, usage: Usage, size: int) -> str | None:
         return "the measurement stopped as soon as the home was proven over its limit"
     if size == UNDEFINED_BYTES:
         return "the measurement brought no number"
-    if record.actual_bytes > 0 and usage.empty:
-        return "the home looks empty, as an unmounted one does"
+    if record.actual_bytes > 0 and usage.empty and not _emptied(record, usage):
+        return "the home is empty though nothing was removed from it: as one not mounted"
     if size < record.actual_bytes and usage.hidden > (record.unreadable or 0):
         return f"{usage.hidden} entries could not be read"
+    if size < record.actual_bytes and usage.lost_dirs:
+        # Whoever renames a folder all the time must not have it counted for nothing.
+        return f"{usage.lost_dirs} folders were moved or removed meanwhile"
     return None

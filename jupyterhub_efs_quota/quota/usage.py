@@ -14,7 +14,10 @@ class Usage:
     None: this meter cannot tell.
 
     `unreadable` counts entries that were skipped, `vanished` those among them that
-    were deleted while we looked (they are no loss). `timed_out`: the deadline passed.
+    were deleted while we looked (they are no loss), and `lost_dirs` those among these
+    that were folders, which may have been moved to where we had looked.
+    `timed_out`: the deadline passed.
+    `changed`: when an entry of the home itself was last made or removed (Unix time).
     `proven_over`: stopped early, the home being over its limit beyond doubt. After
     either, the numbers are lower bounds.
     """
@@ -25,7 +28,9 @@ class Usage:
     dirs: int | None = None
     unreadable: int = 0
     vanished: int = 0
+    lost_dirs: int = 0
     unreadable_names: tuple[str, ...] = ()
+    changed: float | None = None
     timed_out: bool = False
     proven_over: bool = False
     meter: str = "walk"

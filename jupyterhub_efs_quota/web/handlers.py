@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -111,12 +112,18 @@ class MyStorage(Handler):
         record, problem = await _record(self.parts, visitor["name"])
         self.page(
             "mine.html",
-            view=usage_view(record, self.parts.clock()) if record else None,
+            view=usage_view(record, self.parts.clock(), keeps_servers=self._exempt)
+            if record
+            else None,
             problem=problem,
             measuring=self.parts.measuring(visitor["name"]),
             said=self.get_query_argument("said", ""),
             xsrf_token=self.xsrf_token.decode(),
         )
+
+    @property
+    def _exempt(self) -> bool:
+        return self.parts.admins_exempt and self.current_user.get("admin") is True
 
 
 class MeasureAgain(Handler):
@@ -196,6 +203,8 @@ class Verify(web.RequestHandler):
         record, _ = await _record(self._parts, user)
         if record is None:
             raise web.HTTPError(404)
+        if not record.quota_enabled:
+            record = replace(record, quota_state=State.OK)
         if record.quota_state is State.LOCKOUT:
             try:
                 record = await self._parts.verify(record, self._budget_secs)
@@ -231,6 +240,9 @@ async def _record(parts: Parts, user: str) -> tuple[Record | None, str | None]:
     row = parts.board.get(user)
     try:
         record = await parts.offload.run_within(READ_TIMEOUT_SECS, parts.store.read, user)
+        if record is None:
+            # No file is a new user; no directory is a store that is not mounted.
+            await parts.offload.run_within(READ_TIMEOUT_SECS, parts.store.check)
     except BrokenFile:
         return row.record if row else None, "Your quota file is damaged; these are older figures."
     except EFSQuotaError:

@@ -35,6 +35,7 @@ class Parts:
         trouble: Callable[[], list[str]],
         clock: Callable[[], datetime],
         menu_text: str,
+        admins_exempt: bool = True,
     ) -> None:
         self.board = board
         self.store = store
@@ -43,6 +44,7 @@ class Parts:
         self.trouble = trouble
         self.clock = clock
         self.menu_text = menu_text
+        self.admins_exempt = admins_exempt
         self._remeasure = remeasure
         self._verifying = verifying
         self._measuring: dict[str, asyncio.Task[None]] = {}

@@ -50,14 +50,17 @@ _MEANINGS = {
     State.TIMED_OUT: "Your storage took too long to measure, so your usage is not known and"
     " may be high.",
 }
+_KEEPS_SERVERS = "You are over your quota. As an administrator you keep your servers all the same."
 _EXEMPT = "Your storage has no quota. Please be considerate."
 
 
-def usage_view(record: Record, now: datetime) -> UsageView:
-    """A record in words and figures."""
+def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) -> UsageView:
+    """A record in words and figures; `keeps_servers`: an administrator, in a lockout too."""
     fraction = record.fraction_used if record.measured else 0.0
     exempt = not record.quota_enabled
     meaning = _EXEMPT if exempt else _MEANINGS[record.quota_state]
+    if keeps_servers and record.quota_state is State.LOCKOUT and not exempt:
+        meaning = _KEEPS_SERVERS
     if not record.measured and not exempt and record.quota_state is State.OK:
         meaning = "Your storage has not been measured yet."
     return UsageView(

@@ -6,7 +6,6 @@ is configured by `setup(c)`, as a site's is. Users and their homes are made per 
 
 import asyncio
 import os
-import sys
 import time
 from itertools import count
 from types import SimpleNamespace
@@ -21,8 +20,9 @@ from traitlets.config import Config
 from jupyterhub_efs_quota import setup
 from jupyterhub_efs_quota.control.store import ControlStore
 from jupyterhub_efs_quota.homes import escape
+from jupyterhub_efs_quota.quota.record import Record, State
 
-from ..conftest import fill
+from ..conftest import NOW, fill
 
 SERVICE = "efs-quota"
 QUOTA = 10_000
@@ -109,6 +109,24 @@ async def hub(request, tmp_path_factory):
     await stop_hub(hub)
 
 
+@pytest.fixture
+async def hub_app(tmp_path):
+    """A hub of one test alone, by its configuration.
+
+    In place of pytest-jupyterhub's own: at its end that cancels every task on the event
+    loop, and with them those of the hub that the other tests share.
+    """
+    hubs = []
+
+    async def start(config):
+        hubs.append(await start_hub(config, tmp_path))
+        return hubs[-1]
+
+    yield start
+    for hub in hubs:
+        await stop_hub(hub)
+
+
 _numbers = count(1)
 
 
@@ -120,8 +138,6 @@ async def user(hub):
     home = fill(hub.efs / "users" / escape(name), 100)
 
     def write(**fields):
-        from jupyterhub_efs_quota.quota.record import Record
-
         with hub.control.held(name, create=True) as held:
             held.write(Record(name, **fields))
 
@@ -133,6 +149,23 @@ async def user(hub):
             await hub.proxy.delete_user(orm_user, server)
             await orm_user.stop(server)
     hub.users.delete(orm_user.id)
+
+
+@pytest.fixture
+def measured(user):
+    """A user near the limit on record, whose home holds less by now."""
+    fill(user.home, 2_000)
+    user.write(
+        quota_bytes=QUOTA,
+        quota_source="hand",
+        actual_bytes=9_500,
+        fraction_used=0.95,
+        usage_files=7,
+        quota_state=State.NEARING_LIMIT,
+        started=NOW,
+        stopped=NOW,
+    )
+    return user
 
 
 async def until(look, secs=20):

@@ -1,18 +1,17 @@
 """Spawns through a real hub: refused in a lockout, allowed otherwise."""
 
 import asyncio
-import os
 import time
 
 import pytest
-from jupyterhub.tests.utils import add_user, api_request, async_requests, auth_header, public_url
+from jupyterhub.tests.utils import add_user, api_request, auth_header, public_url
 from tornado.web import HTTPError
 
 from jupyterhub_efs_quota.hub.spawn import SpawnGate, make_hook, pre_spawn_hook
 from jupyterhub_efs_quota.quota.record import State
 from jupyterhub_efs_quota.settings import EFSQuota
 
-from ..conftest import NOW, as_root, fill
+from ..conftest import NOW, fill
 from .conftest import QUOTA
 
 OVER = 5 * QUOTA
@@ -281,7 +280,7 @@ async def test_a_store_that_hangs_holds_a_spawn_for_no_longer_than_the_time_limi
 ):
     user.write(**LOCKED)
     slow = gate(hook_timeout=0.3)
-    monkeypatch.setattr(slow, "_read", lambda user, told: time.sleep(2))
+    monkeypatch.setattr(slow, "_read", lambda user: time.sleep(2))
     ticks = 0
 
     async def tick():
@@ -294,3 +293,34 @@ async def test_a_store_that_hangs_holds_a_spawn_for_no_longer_than_the_time_limi
     await slow.check(user.orm.spawner)
     ticking.cancel()
     assert ticks > 5, "the hub stood still meanwhile"
+
+
+async def test_a_slow_password_database_neither_unlocks_nor_holds_a_spawn(
+    hub, locked, gate, monkeypatch
+):
+    import jupyterhub_efs_quota.hub.spawn as spawn_module
+
+    monkeypatch.setattr(spawn_module, "LEARN_SECS", 0.1)
+    monkeypatch.setattr(spawn_module, "told_by", lambda spawner, root: "anything")
+    monkeypatch.setattr(spawn_module, "directory", lambda told: time.sleep(1))
+    with pytest.raises(HTTPError):
+        await gate().check(locked.orm.spawner)
+
+
+async def test_a_home_path_of_the_site_that_fails_neither_unlocks_nor_escapes(hub, locked, gate):
+    def fails(user):
+        raise KeyError(user)
+
+    with pytest.raises(HTTPError):
+        await gate(home_path=fails, service_name="none").check(locked.orm.spawner)
+
+
+async def test_homes_that_hang_do_not_open_the_gate_for_others(hub, locked, gate, monkeypatch):
+    monkeypatch.setattr("jupyterhub_efs_quota.hub.spawn.VERIFY_MARGIN_SECS", 0.1)
+    stuck = gate(verify_secs=0.1, service_name="none")
+    monkeypatch.setattr(
+        "jupyterhub_efs_quota.remeasure.Remeasure._resolve", lambda *given: time.sleep(3)
+    )
+    refused = [stuck.check(locked.orm.spawner) for _ in range(70)]
+    ends = await asyncio.gather(*refused, return_exceptions=True)
+    assert [end for end in ends if not isinstance(end, HTTPError)] == []

@@ -191,23 +191,12 @@ time.sleep(60)
     await until(lambda: not processes_of(mark), secs=10)
 
 
-@pytest.fixture
-async def own_hub(tmp_path):
-    """A hub of this test alone, with short periods."""
-    hubs = []
-
-    async def start(**settings):
-        config = hub_config(tmp_path, **{"reaper_period_secs": 1, **settings})
-        hubs.append(await start_hub(config, tmp_path))
-        return hubs[-1]
-
-    yield start
-    for hub in hubs:
-        await stop_hub(hub)
-
-
-async def test_the_loops_lock_a_user_out_and_stop_the_default_and_the_named_servers(own_hub):
-    hub = await own_hub(monitor_period_secs=1, verify_secs=0)
+async def test_the_loops_lock_a_user_out_and_stop_the_default_and_the_named_servers(
+    hub_app, tmp_path
+):
+    hub = await hub_app(
+        hub_config(tmp_path, monitor_period_secs=1, reaper_period_secs=1, verify_secs=0)
+    )
     user = add_user(hub.db, hub, name="over")
     fill(hub.efs / "users" / "over", QUOTA // 2)
     for server in ("", "gpu"):
@@ -224,8 +213,8 @@ async def test_the_loops_lock_a_user_out_and_stop_the_default_and_the_named_serv
     assert (await api_request(hub, "users/over/server", method="post")).status_code == 403
 
 
-async def test_a_hand_edit_of_the_quota_acts_within_one_period_of_the_reaper(own_hub):
-    hub = await own_hub()
+async def test_a_hand_edit_of_the_quota_acts_within_one_period_of_the_reaper(hub_app, tmp_path):
+    hub = await hub_app(hub_config(tmp_path, reaper_period_secs=1))
     add_user(hub.db, hub, name="edited")
     fill(hub.efs / "users" / "edited", 100)
     with hub.control.held("edited", create=True) as held:

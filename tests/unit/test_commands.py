@@ -121,32 +121,26 @@ async def test_the_token_and_the_address_may_stand_in_the_environment(hub, efs):
     assert hub.asked[0].headers["Authorization"] == "token secret"
 
 
-async def test_an_address_may_end_as_the_api_does(hub, told):
-    ran = await run("monitor", "--once", f"--hub-url={hub.url}/", *told[1:])
-    assert (ran.code, ran.err) == (0, "")
-
-
-@pytest.mark.parametrize("loop", ["monitor", "reaper"])
-async def test_a_dry_run_prints_and_does_nothing(hub, told, home_of, write, store, loop):
+async def test_a_dry_run_prints_and_does_nothing(hub, told, home_of, write, store):
     hub.users = [running("homer", "", "gpu")]
     home_of("homer")
     before = write("homer", quota_bytes=1, actual_bytes=5)
-    ran = await run(loop, "--dry-run", *told, "--log-level=CRITICAL", "--log-format=console")
-    assert ran.code == 0
-    assert (
-        ran.out.splitlines()[-1]
-        == {
-            "monitor": "Would measure homer: never measured",
-            "reaper": "Would stop the default server, 'gpu' of homer",
-        }[loop]
+    quiet = ["--log-level=CRITICAL", "--log-format=console", *told]
+    monitor, reaper = await asyncio.gather(
+        run("monitor", "--dry-run", *quiet), run("reaper", "--dry-run", *quiet)
     )
-    assert [request.method for request in hub.asked] == ["GET"]
+    assert (monitor.code, reaper.code) == (0, 0)
+    assert monitor.out == "Would measure homer: never measured\n"
+    assert reaper.out.splitlines()[-1] == "Would stop the default server, 'gpu' of homer"
+    assert [request.method for request in hub.asked] == ["GET", "GET"]
     assert store.read("homer") == before
 
 
-async def test_a_dry_run_with_nothing_to_do_says_so(hub, told):
-    ran = await run("monitor", "--dry-run", *told)
-    assert (ran.code, ran.out) == (0, "Would do nothing.\n")
+async def test_a_dry_run_with_nothing_to_do_says_so_and_the_address_may_be_that_of_the_api(
+    hub, told
+):
+    ran = await run("monitor", "--dry-run", f"--hub-url={hub.url}/", *told[1:])
+    assert (ran.code, ran.out, ran.err) == (0, "Would do nothing.\n", "")
 
 
 @pytest.mark.parametrize(
@@ -188,22 +182,26 @@ def test_without_a_token_nothing_is_asked(here, monkeypatch):
     assert "--api-token or JUPYTERHUB_API_TOKEN" in ran.err
 
 
-@pytest.mark.parametrize("loop", ["monitor", "reaper"])
-async def test_a_hub_that_refuses_ends_one_cycle_with_1_and_its_reason(hub, told, loop):
+async def test_a_hub_that_refuses_ends_one_cycle_with_1_and_its_reason(hub, told):
     hub.answer(403)
-    ran = await run(loop, "--once", *told)
-    assert (ran.code, ran.out) == (1, ""), ran
-    assert "403 Forbidden. The token needs the scopes" in ran.err
-    assert ran.err.count("\n") == 1
+    hub.answer(403)
+    loops = (run(loop, "--once", *told) for loop in ("monitor", "reaper"))
+    for ran in await asyncio.gather(*loops):
+        assert (ran.code, ran.out) == (1, ""), ran
+        assert "403 Forbidden. Is the token valid? It needs the scopes" in ran.err
+        assert ran.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("gone", ["quota-control", "users"])
-async def test_a_store_that_is_not_mounted_ends_one_cycle_with_1(hub, told, efs, gone):
-    (efs / gone).rmdir()
-    ran = await run("monitor", "--once", *told)
-    assert (ran.code, ran.out) == (1, ""), ran
-    assert f"{efs}/{gone}" in ran.err
-    assert ran.err.count("\n") == 1
+async def test_a_store_that_is_not_mounted_ends_one_cycle_with_1(hub, told, efs):
+    (efs / "users").rmdir()
+    users, control = await asyncio.gather(
+        run("monitor", "--once", *told),
+        run("reaper", "--once", *told[:2], f"--efs-quota-control={efs}/nowhere"),
+    )
+    assert (users.code, users.out, control.code, control.out) == (1, "", 1, "")
+    assert f"{efs}/users is missing" in users.err
+    assert f"{efs}/nowhere cannot be read" in control.err
+    assert users.err.count("\n") == control.err.count("\n") == 1
 
 
 async def test_a_fault_of_one_user_is_no_failure_of_the_cycle(hub, told, home_of, write, store):

@@ -167,7 +167,21 @@ def test_a_name_is_not_taken_for_a_template(efs):
 
 def test_a_home_that_the_spawner_told_goes_before_the_mapping(homes):
     told = homes.home_root / "elsewhere"
+    told.mkdir()
     assert homes.of("homer", str(told)) == told
+
+
+def test_a_told_home_that_is_not_there_is_left_aside(homes):
+    told = homes.home_root / "users" / "homer"
+    assert homes.of("homer", str(told)) == homes.home_root / "homer"
+
+
+def test_a_function_of_the_sites_own_that_fails_is_an_error_about_that_user(tmp_path):
+    def fails(user):
+        raise KeyError(user)
+
+    with pytest.raises(HomeError, match="home_path fails for user 'homer': KeyError"):
+        Homes(tmp_path, fails).named("homer")
 
 
 @pytest.mark.parametrize("told", ["/etc", "users/homer", "{root}/../x", "{root}", "{root}/a\0b"])

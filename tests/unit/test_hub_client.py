@@ -65,10 +65,20 @@ async def test_groups_that_may_not_be_read_are_told_from_none(hub):
     assert [user.groups for user in users] == [None, None, ()]
 
 
-async def test_what_may_not_be_read_of_a_user_is_not_there(hub):
-    hub.users = [{"name": "homer"}]
+async def test_groups_that_may_not_be_read_are_unknown_and_not_none(hub):
+    hub.users = [{"name": "homer", "servers": {}, "last_activity": None}]
     ((user,),) = [page async for page in hub.client.pages()]
     assert user == HubUser("homer", groups=None)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "scope"), [("servers", "read:servers"), ("last_activity", "read:users:activity")]
+)
+async def test_a_token_that_would_never_see_a_server_to_stop_is_told(hub, left_out, scope):
+    user = {"name": "homer", "servers": {}, "last_activity": None}
+    hub.users = [{key: value for key, value in user.items() if key != left_out}]
+    with pytest.raises(HubError, match=f"the token needs {scope}"):
+        await names(hub.client)
 
 
 @pytest.mark.parametrize("code", [401, 403])

@@ -330,7 +330,7 @@ async def test_one_user_s_failed_measurement_is_one_user_s(
 
 
 async def test_a_user_who_is_locked_by_another_is_skipped_quietly(
-    monitor, listed, home_of, write, store, log_lines
+    hasty, monitor, listed, home_of, write, store, log_lines
 ):
     for name in ("homer", "lisa"):
         home_of(name)

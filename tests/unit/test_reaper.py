@@ -351,7 +351,7 @@ async def test_an_odd_name_is_reaped_or_told_and_the_others_go_on(
 
 
 async def test_a_user_whose_file_is_locked_is_skipped_quietly(
-    reaper, listed, home_of, write, store, hub_users, log_lines
+    hasty, reaper, listed, home_of, write, store, hub_users, log_lines
 ):
     for name in ("homer", "lisa"):
         home_of(name)

@@ -73,10 +73,29 @@ def test_the_other_size_counts_where_a_meter_knows_only_that():
     assert measured(knew(), Usage(700, files=7), allocated=True).actual_bytes == 700
 
 
+def doubtful(record, usage):
+    """Whether a measurement may not lower a number, in the words of the specification."""
+    partial = usage.timed_out or usage.proven_over or usage.bytes is None
+    empty = usage.files == 0 and (usage.dirs or 0) <= 1 and record.actual_bytes > 0
+    kept_out = (
+        not partial
+        and usage.bytes < record.actual_bytes
+        and usage.unreadable - usage.vanished > (record.unreadable or 0)
+    )
+    return partial or empty or kept_out
+
+
+@given(small_records, usages)
+def test_a_measurement_is_distrusted_for_a_reason_or_trusted(record, usage):
+    size = -1 if usage.bytes is None else usage.bytes
+    reason = distrusted(record, usage, size)
+    assert (reason is not None) is doubtful(record, usage)
+
+
 @given(small_records, usages)
 def test_doubt_never_lowers_a_number(record, usage):
     after = measured(record, usage)
-    if distrusted(record, usage, -1 if usage.bytes is None else usage.bytes):
+    if doubtful(record, usage):
         assert after.actual_bytes >= record.actual_bytes
         assert (after.usage_files or 0) >= (record.usage_files or 0)
 
@@ -85,8 +104,7 @@ def test_doubt_never_lowers_a_number(record, usage):
 def test_doubt_never_unlocks(record, usage):
     before = judge(record, NOW)
     after = judge(measured(before, usage), NOW)
-    size = -1 if usage.bytes is None else usage.bytes
-    if before.quota_state is State.LOCKOUT and distrusted(before, usage, size):
+    if before.quota_state is State.LOCKOUT and doubtful(before, usage):
         assert after.quota_state is State.LOCKOUT
 
 
@@ -126,6 +144,11 @@ def test_a_time_out_that_has_counted_over_the_quota_is_the_new_number():
 
 def test_a_time_out_over_the_quota_does_not_lower_a_higher_number():
     record = measured(knew(5000), Usage(2001, files=3, timed_out=True))
+    assert record.actual_bytes == 5000
+
+
+def test_a_walk_that_stopped_early_does_not_lower_a_higher_number():
+    record = measured(knew(5000), Usage(2001, files=3, proven_over=True))
     assert record.actual_bytes == 5000
 
 

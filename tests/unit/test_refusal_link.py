@@ -43,7 +43,7 @@ async def test_it_names_the_page_of_the_service(refused):
         url="http://127.0.0.1:1", prefix="/services/efs-quota/", api_token="t", href="/s/"
     )
     error = await refused({"efs-quota": service})
-    assert "See /s/ for what takes the space." in error.jupyterhub_message
+    assert "See /s/ for how you stand." in error.jupyterhub_message
     assert 'href="/s/"' in error.jupyterhub_html_message
 
 

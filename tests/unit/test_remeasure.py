@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 
@@ -194,17 +195,17 @@ async def test_a_broken_file_is_not_measured_for(remeasure, store, write, home_o
 
 async def test_a_user_without_a_file_is_told(remeasure, home_of, meter):
     home_of("homer")
-    with pytest.raises(StoreError, match="is gone"):
+    with pytest.raises(StoreError, match="There is no .*quota.yaml yet"):
         await remeasure.measure("homer")
 
 
-async def test_a_file_removed_meanwhile_is_written_again(remeasure, store, write, home_of, meter):
+async def test_a_file_removed_meanwhile_stays_removed(remeasure, store, write, home_of, meter):
     home_of("homer")
     write("homer", quota_bytes=1000)
     meter.meanwhile = lambda: store.path("homer").unlink()
-    record = await remeasure.measure("homer")
-    assert (record.quota_bytes, record.actual_bytes) == (1000, 500)
-    assert store.read("homer") == record
+    with pytest.raises(StoreError, match="was removed meanwhile"):
+        await remeasure.measure("homer")
+    assert store.read("homer") is None
 
 
 @pytest.mark.parametrize(
@@ -234,6 +235,39 @@ async def test_a_home_that_cannot_be_measured_leaves_the_record_as_it_was(
         await remeasure.measure("homer")
     assert store.read("homer") == before
     assert meter.tasks == []
+
+
+async def test_a_home_that_goes_away_meanwhile_leaves_the_record_as_it_was(
+    remeasure, store, write, home_of, meter, workers
+):
+    home = home_of("homer")
+    before = write("homer", actual_bytes=5, started=EARLIER, stopped=EARLIER)
+
+    async def measure(task):
+        shutil.rmtree(home)
+        return await workers.measure(task)
+
+    meter.measure = measure
+    with pytest.raises(MeasureError, match="cannot be opened"):
+        await remeasure.measure("homer")
+    assert store.read("homer") == before
+
+
+async def test_a_home_swapped_for_a_link_meanwhile_is_not_followed(
+    remeasure, store, write, home_of, meter, workers, efs
+):
+    home = home_of("homer")
+    before = write("homer", actual_bytes=5, started=EARLIER, stopped=EARLIER)
+
+    async def measure(task):
+        shutil.rmtree(home)
+        home.symlink_to(efs)
+        return await workers.measure(task)
+
+    meter.measure = measure
+    with pytest.raises(MeasureError, match="cannot be opened"):
+        await remeasure.measure("homer")
+    assert store.read("homer") == before
 
 
 async def test_a_home_that_is_a_link_below_the_root_is_measured_where_it_leads(

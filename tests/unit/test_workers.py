@@ -23,7 +23,7 @@ from jupyterhub_efs_quota.measure.task import (
 from jupyterhub_efs_quota.measure.workers import Workers
 from jupyterhub_efs_quota.quota.usage import Usage
 
-from ..conftest import environment, fill, worker_processes
+from ..conftest import environment, fill, processes, worker_processes
 from .strategies import file_names
 
 
@@ -146,6 +146,51 @@ async def test_a_worker_that_died_in_its_sleep_costs_one_try_at_most(workers, tm
     assert usage.bytes == 5
 
 
+async def test_a_worker_that_hangs_is_given_up_at_the_deadline_and_not_waited_for(
+    workers, tmp_path, monkeypatch, log_lines
+):
+    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.GIVE_UP_AFTER_SECS", 0.2)
+    home = str(fill(tmp_path / "home", 5))
+    await workers.measure(Task(home, 60))
+    (stuck,) = mine()
+    os.kill(stuck, signal.SIGSTOP)
+    usage = await workers.measure(Task(home, 0.1))
+    assert usage == Usage(timed_out=True)
+    assert log_lines.said() == [
+        ("WARN", f"The measurement of {home} hangs: its worker is given up.")
+    ]
+    while stuck in mine():
+        await asyncio.sleep(0.01)
+    assert (await workers.measure(Task(home, 60))).bytes == 5
+
+
+async def test_one_worker_that_hangs_keeps_no_other_from_working(workers, slow_du, tmp_path):
+    home = str(fill(tmp_path / "home", 5))
+    hanging = asyncio.create_task(workers.measure(Task("/", 60, meter="du")))
+    for _ in range(3):
+        assert (await workers.measure(Task(home, 60))).bytes == 5
+    assert not hanging.done()
+    hanging.cancel()
+
+
+async def test_a_worker_that_is_killed_mid_walk_is_told_and_leaves_nothing(workers, slow_du):
+    measuring = asyncio.create_task(workers.measure(Task("/", 60, meter="du")))
+    while not processes(slow_du):
+        await asyncio.sleep(0.01)
+    os.kill(mine()[0], signal.SIGKILL)
+    with pytest.raises(MeasureError, match="died; the next cycle tries again"):
+        await measuring
+    while mine() or processes(slow_du):
+        await asyncio.sleep(0.01)
+
+
+async def test_a_walk_keeps_its_deadline_by_itself_and_its_worker_stays(workers):
+    usage = await workers.measure(Task("/", 0.1))
+    assert usage.timed_out
+    assert usage.files is not None
+    assert len(mine()) == 1
+
+
 async def test_a_measurement_that_nobody_waits_for_any_more_ends_its_worker(workers, slow_du):
     home = "/"
     measuring = asyncio.create_task(workers.measure(Task(home, 60, meter="du")))
@@ -197,12 +242,13 @@ def test_a_worker_in_the_session_of_somebody_else_ends_only_itself():
 
 def test_a_worker_answers_nonsense_with_what_is_wrong_and_goes_on(tmp_path):
     worker = a_worker(start_new_session=True)
+    answers = []
     for line in (b"nonsense\n", b"{}\n", b"[]\n", dump_task(Task(str(tmp_path), 60))):
         worker.stdin.write(line)
         worker.stdin.flush()
-        answer = json.loads(worker.stdout.readline())
-        assert set(answer) == ({"usage"} if b"home" in line else {"error"})
+        answers.append(*json.loads(worker.stdout.readline()))
     worker.communicate(timeout=30)
+    assert answers == ["error", "error", "error", "usage"]
 
 
 def test_a_worker_needs_no_hub_and_no_web():
