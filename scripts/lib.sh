@@ -62,7 +62,8 @@ install_into() {
     shift
     if [[ $("$python" -m pip config list) != *.index-url=* ]]; then
         "$python" -m pip install -qq --disable-pip-version-check uv 2> /dev/null &&
-            "$python" -m uv --quiet pip install --python "$python" "$@" 2> /dev/null && return
+            "$python" -m uv --quiet pip install --compile-bytecode --python "$python" "$@" \
+                2> /dev/null && return
     fi
     "$python" -m pip install -qq --disable-pip-version-check "$@"
 }
