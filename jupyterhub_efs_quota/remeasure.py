@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 LEAVE_SECS = 1.0
+# A measurement may have taken an hour: it is worth waiting for the lock to record it.
+FINISH_WAIT_SECS = 10.0
 
 
 def utcnow() -> datetime:
@@ -150,7 +152,7 @@ class Remeasure:
             return _Begun(record, home, started, stack.pop_all())
 
     def _finish(self, begun: _Begun, usage: Usage) -> Record:
-        with self._store.held(begun.record.user) as held:
+        with self._store.held(begun.record.user, wait_secs=FINISH_WAIT_SECS) as held:
             # Read again: it may have been edited by hand while we measured.
             record = held.read()
             if record is None:

@@ -87,13 +87,15 @@ class ControlStore:
         return None if record is None else _of(user, record)
 
     @contextmanager
-    def held(self, user: str, *, create: bool = False) -> Iterator[Held]:
+    def held(
+        self, user: str, *, create: bool = False, wait_secs: float = LOCK_WAIT_SECS
+    ) -> Iterator[Held]:
         """Hold the user's quota.lock: read, change and write one record.
 
-        Raises LockHeld if another process keeps it for longer than a moment, StoreError
+        Raises LockHeld if another process keeps it for longer than `wait_secs`, StoreError
         if the directory is missing and not to be created.
         """
-        with self._flock(user, _LOCK, create=create, wait_secs=LOCK_WAIT_SECS):
+        with self._flock(user, _LOCK, create=create, wait_secs=wait_secs):
             yield Held(self, user)
 
     @contextmanager
