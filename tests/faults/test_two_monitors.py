@@ -33,7 +33,7 @@ async def main():
     workers = Workers(2)
     sys.stdin.readline()
     await Monitor(rooms, Remeasure(settings, store, workers, offload)).run_once()
-    workers.close()
+    await workers.end()
 
 asyncio.run(main())
 """
