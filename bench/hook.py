@@ -75,14 +75,8 @@ def hang(root):
 
 
 def main():
-    count, calls = (
-        [*map(int, sys.argv[1:]), 10000, 1000][:2]
-        if len(sys.argv) > 2
-        else (
-            int(sys.argv[1]) if len(sys.argv) > 1 else 10000,
-            1000,
-        )
-    )
+    given = [int(number) for number in sys.argv[1:]]
+    count, calls = (given + [10000, 1000][len(given) :])[:2]
     users = [f"user{n:06d}" for n in range(count)]
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory) / "store"
