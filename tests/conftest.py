@@ -27,6 +27,10 @@ from jupyterhub_efs_quota.quota.record import Record
 from jupyterhub_efs_quota.remeasure import Remeasure
 from jupyterhub_efs_quota.settings import EFSQuota
 
+# Whoever starts us in the background has SIGINT ignored, which all that we start inherits:
+# but it is by SIGINT that a hub stops its servers.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=timezone.utc)
 REPOSITORY = Path(__file__).parent.parent
 
