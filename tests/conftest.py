@@ -110,7 +110,13 @@ def write(store):
 @pytest.fixture
 def hasty(monkeypatch):
     """Wait for a lock for a shorter moment than otherwise."""
-    monkeypatch.setattr("jupyterhub_efs_quota.control.store.LOCK_WAIT_SECS", 0.02)
+    monkeypatch.setitem(ControlStore.held.__wrapped__.__kwdefaults__, "wait_secs", 0.02)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Wait for a lock for longer: a busy machine makes a moment long."""
+    monkeypatch.setitem(ControlStore.held.__wrapped__.__kwdefaults__, "wait_secs", 30)
 
 
 class LogLines(logging.Handler):

@@ -12,6 +12,11 @@ from jupyterhub_efs_quota.offload import Offload
 from ..conftest import run_python
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    monkeypatch.setattr("jupyterhub_efs_quota.offload.PATIENCE_SECS", 0.05)
+
+
 async def test_what_a_function_returns_comes_back():
     assert await Offload(1).run(lambda a, b: a + b, 1, b=2) == 3
 

@@ -464,12 +464,6 @@ def test_reading_waits_for_no_lock(store, holder):
     assert store.read("homer") == Record("homer")
 
 
-@pytest.fixture
-def patient(monkeypatch):
-    """A busy machine makes a moment long."""
-    monkeypatch.setattr("jupyterhub_efs_quota.control.store.LOCK_WAIT_SECS", 30)
-
-
 def test_a_lock_held_for_a_moment_is_waited_for(store, holder, patient):
     process = holder("held")
     timer = threading.Timer(0.1, process.communicate)
