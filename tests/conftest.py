@@ -4,9 +4,11 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -64,8 +66,20 @@ def clock():
 
 
 @pytest.fixture
-def efs(tmp_path):
+def for_everybody():
+    """A directory that other users of the machine reach: pytest keeps its own to itself."""
+    place = Path(tempfile.mkdtemp(prefix="efs-quota-"))
+    place.chmod(0o755)
+    yield place
+    subprocess.run(["chmod", "-R", "u+rwx", str(place)], check=True)
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def efs(request, tmp_path):
     """A shared store: a control directory and a home root."""
+    if "for_everybody" in request.fixturenames:
+        tmp_path = request.getfixturevalue("for_everybody")
     (tmp_path / "quota-control").mkdir()
     (tmp_path / "users").mkdir()
     return tmp_path

@@ -105,8 +105,8 @@ def test_a_missing_file_is_no_failure(tmp_path, check):
     assert check(tmp_path / "x", "--json") == (0, "{}\n", "")
 
 
+@pytest.mark.skipif(os.path.exists("/quota-control"), reason="this machine has such a file")
 def test_the_file_is_where_pods_have_it_by_default(check):
-    assert not os.path.exists("/quota-control/quota.yaml")
     assert check()[1] == "INFO - No quota control file found: /quota-control/quota.yaml\n"
 
 

@@ -191,6 +191,26 @@ async def test_after_a_failure_a_new_one_is_waited_for_as_the_first(loop, cycle,
     assert cycle.runs[-1] == began + 60
 
 
+async def test_a_cycle_that_hangs_is_told_while_it_does(time):
+    hold = asyncio.Event()
+    loop = Loop("Monitor", hold.wait, 1000.0, monotonic=time)
+    ticking = asyncio.create_task(loop.tick())
+    await asyncio.sleep(0)
+    time.now += 4000
+    assert loop.trouble is None
+    time.now += 1
+    assert "going on for very long" in loop.trouble
+    hold.set()
+    await ticking
+    assert loop.trouble is None
+
+
+async def test_what_failed_is_the_trouble(loop, cycle):
+    cycle.failure = HubUnreachable("The hub does not answer.")
+    await loop.tick()
+    assert loop.trouble == loop.failure == "The hub does not answer."
+
+
 async def until(look):
     while not look():
         await asyncio.sleep(0.005)

@@ -471,13 +471,11 @@ print(hub.stopped)
 
 @as_root
 async def test_who_may_only_read_the_control_files_enforces_all_the_same(
-    efs, listed, home_of, write, store
+    for_everybody, efs, listed, home_of, write, store
 ):
     for name in ("homer", "lisa"):
         home_of(name)
         write(name, quota_bytes=1, actual_bytes=5)
     store.path("homer").chmod(0)
-    for directory in [efs, *list(efs.parents)[:-2]]:
-        directory.chmod(directory.stat().st_mode | 0o055)
     ran = run_python(REAP_AS_NOBODY, store.root, efs / "users", cwd="/")
     assert "[('lisa', '')]" in ran.stdout, ran.stderr

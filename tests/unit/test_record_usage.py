@@ -16,17 +16,19 @@ from .strategies import records
 
 counts = st.integers(0, 10**6)
 usages = st.builds(
-    lambda bytes, allocated, files, dirs, hidden, vanished, timed_out, proven: Usage(
-        bytes, allocated, files, dirs, hidden + vanished, vanished, (), timed_out, proven
+    lambda hidden, vanished, **others: Usage(
+        unreadable=hidden + vanished, vanished=vanished, **others
     ),
-    st.none() | counts,
-    st.none() | counts,
-    st.none() | counts,
-    st.none() | counts,
-    st.integers(0, 5),
-    st.integers(0, 5),
-    st.booleans(),
-    st.booleans(),
+    bytes=st.none() | counts,
+    allocated=st.none() | counts,
+    files=st.none() | counts,
+    dirs=st.none() | counts,
+    hidden=st.integers(0, 5),
+    vanished=st.integers(0, 5),
+    lost_dirs=st.integers(0, 2),
+    changed=st.none() | st.floats(NOW.timestamp() - 9, NOW.timestamp() + 9),
+    timed_out=st.booleans(),
+    proven_over=st.booleans(),
 )
 small_records = st.builds(
     Record,
@@ -38,6 +40,7 @@ small_records = st.builds(
     unreadable=st.none() | st.integers(0, 5),
     lockout_enabled=st.booleans(),
     started=st.none() | st.just(NOW),
+    stopped=st.none() | st.just(NOW),
 )
 
 
@@ -76,11 +79,12 @@ def test_the_other_size_counts_where_a_meter_knows_only_that():
 def doubtful(record, usage):
     """Whether a measurement may not lower a number, in the words of the specification."""
     partial = usage.timed_out or usage.proven_over or usage.bytes is None
-    empty = usage.files == 0 and (usage.dirs or 0) <= 1 and record.actual_bytes > 0
+    emptied = record.stopped is not None and (usage.changed or 0) > record.stopped.timestamp()
+    empty = usage.files == 0 and (usage.dirs or 0) <= 1 and record.actual_bytes > 0 and not emptied
     kept_out = (
         not partial
         and usage.bytes < record.actual_bytes
-        and usage.unreadable - usage.vanished > (record.unreadable or 0)
+        and (usage.unreadable - usage.vanished > (record.unreadable or 0) or usage.lost_dirs > 0)
     )
     return partial or empty or kept_out
 

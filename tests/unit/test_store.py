@@ -313,16 +313,8 @@ for act in (lambda: store.check(), lambda: store.read("homer"), lambda: store.he
 """
 
 
-@pytest.fixture
-def reachable(efs):
-    """The store, for other users than root."""
-    for directory in [efs, *list(efs.parents)[:-2]]:
-        directory.chmod(directory.stat().st_mode | 0o055)
-    return efs
-
-
 @as_root
-def test_everybody_may_read_and_nobody_else_may_lock(reachable, store, write):
+def test_everybody_may_read_and_nobody_else_may_lock(for_everybody, store, write):
     write("homer", quota_bytes=5)
     checked, record, locked = run_python(READ_AS_NOBODY, store.root).stdout.splitlines()
     assert checked == "None"
@@ -332,7 +324,7 @@ def test_everybody_may_read_and_nobody_else_may_lock(reachable, store, write):
 
 @as_root
 @pytest.mark.parametrize("closed", ["", "homer", "homer/quota.yaml"])
-def test_what_may_not_be_read_is_told(reachable, store, write, closed):
+def test_what_may_not_be_read_is_told(for_everybody, store, write, closed):
     write("homer")
     (store.root / closed).chmod(0)
     lines = run_python(READ_AS_NOBODY, store.root).stdout.splitlines()

@@ -39,7 +39,9 @@ def walk(request):
 
 
 @pytest.fixture
-def home(tmp_path):
+def home(request, tmp_path):
+    if "for_everybody" in request.fixturenames:
+        tmp_path = request.getfixturevalue("for_everybody")
     (tmp_path / "home").mkdir()
     return tmp_path / "home"
 
@@ -152,6 +154,18 @@ def test_an_empty_home_holds_nothing(walk, home):
     assert (usage.bytes, usage.files, usage.dirs) == (0, 0, 1)
     assert usage.empty
     assert usage.meter == "walk"
+
+
+def test_a_home_tells_when_something_was_last_added_to_it_or_removed(walk, home):
+    (home / "a").mkdir()
+    os.utime(home / "a", (5, 5))
+    os.utime(home, (1_000_000.25, 1_000_000.25))
+    assert walk(home).changed == 1_000_000.25
+
+
+def test_nothing_is_lost_where_nothing_moves(walk, home):
+    fill(home / "a" / "b", 10)
+    assert walk(home).lost_dirs == 0
 
 
 def test_hard_links_count_once(walk, home):
@@ -458,14 +472,8 @@ print(asdict(engines[sys.argv[1]](Task(sys.argv[2], 60))))
 """
 
 
-@pytest.fixture
-def reachable(home):
-    for directory in [home, *list(home.parents)[:-2]]:
-        directory.chmod(directory.stat().st_mode | 0o055)
-
-
 @as_root
-def test_what_may_not_be_read_is_skipped_named_and_counted(walk, home, reachable):
+def test_what_may_not_be_read_is_skipped_named_and_counted(walk, home, for_everybody):
     fill(home, 100)
     fill(home / "closed\n", 1000)
     (home / "closed\n").chmod(0)
@@ -482,14 +490,14 @@ def test_what_may_not_be_read_is_skipped_named_and_counted(walk, home, reachable
 
 
 @as_root
-def test_a_home_that_may_not_be_read_is_an_error_and_no_empty_home(walk, home, reachable):
+def test_a_home_that_may_not_be_read_is_an_error_and_no_empty_home(walk, home, for_everybody):
     home.chmod(0)
     ran = run_python(WALK_AS_NOBODY, walk.engine, home)
     assert "MeasureError" in ran.stderr
 
 
 @as_root
-def test_only_the_first_few_unreadable_names_are_kept(walk, home, reachable):
+def test_only_the_first_few_unreadable_names_are_kept(walk, home, for_everybody):
     for number in range(20):
         fill(home / str(number), 5)
         (home / str(number)).chmod(0)
@@ -564,16 +572,18 @@ def test_a_directory_swapped_for_a_link_is_never_followed(walk, home, tmp_path):
         env=environment(),
     )
     swapper.stdout.readline()
-    met = 0
+    met = lost = 0
     try:
         for _ in range(400):
             usage = walk(home)
             assert usage.bytes < huge
             met += usage.bytes != 30
+            lost += usage.lost_dirs
     finally:
         swapper.kill()
         swapper.communicate()
     assert met > 0, "the swapping was never met"
+    assert lost > 0, "a folder that was seen and then gone is not told"
 
 
 @pytest.mark.parametrize("handles", [40, 400])
