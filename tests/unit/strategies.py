@@ -28,6 +28,32 @@ names = st.text(min_size=1, max_size=300).filter(lambda name: "\0" not in name) 
 )
 users = any_text.filter(bool) | yaml_words.filter(bool) | names
 
+# Names that must neither lead anywhere else nor stop the others.
+ODD_NAMES = [
+    "homer@stsci.edu",
+    "a/b",
+    "/etc/passwd",
+    "..",
+    "../../etc",
+    ".",
+    "a/../../b",
+    "a\nb",
+    "a\0b",
+    "x" * 255,
+    "x" * 4000,
+    "ü" * 255,
+    "名前",
+    "<b>bold</b>",
+    "{home_root}",
+    "{0}",
+    "%s",
+    "\ud800",
+    " ",
+    "-",
+    "~",
+    "$HOME",
+]
+
 times = st.none() | st.datetimes(
     min_value=datetime(2, 1, 1),
     max_value=datetime(9998, 12, 31),

@@ -12,7 +12,7 @@ from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.quota.sizes import GIB
 
 from ..conftest import NOW, as_root, fill, fill_up, make_read_only
-from .test_homes import ODD_NAMES
+from .strategies import ODD_NAMES
 
 HOUR = timedelta(hours=1)
 # Measured an hour ago, and nothing to do since.

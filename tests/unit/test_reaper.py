@@ -13,7 +13,7 @@ from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.quota.sizes import GIB
 
 from ..conftest import NOW, as_root, fill_up, make_read_only, run_python
-from .test_homes import ODD_NAMES
+from .strategies import ODD_NAMES
 from .test_monitor import BROKEN, looks
 
 HOUR = timedelta(hours=1)

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.homes import slug
 
+from .strategies import any_text, names
+
 KubeSpawner = pytest.importorskip("kubespawner").KubeSpawner
+safe_slug = pytest.importorskip("kubespawner.slugs").safe_slug
 
 
 def expanded(user):
@@ -35,3 +38,28 @@ def test_a_long_address_is_shortened_as_kubespawner_does():
 @given(st.text(string.ascii_letters + string.digits + "-_.@é", min_size=1, max_size=80))
 def test_any_name_is_as_kubespawner_has_it(name):
     assert slug(name) == expanded(name)
+
+
+def valid(name):
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@given(
+    any_text.filter(valid)
+    | names.filter(valid)
+    | st.from_regex(r"[a-zA-Z0-9.@_-]{1,70}", fullmatch=True)
+    | st.from_regex(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
+)
+def test_a_slug_is_what_kubespawner_makes_of_a_name(user):
+    assert slug(user) == safe_slug(user, max_length=48)
+
+
+@pytest.mark.parametrize(
+    "user", ["Alice", "alice", "a--b", "alice\n", "9lives", "-", "", "a" * 63, "a" * 64, "İ", "ü"]
+)
+def test_a_slug_is_what_kubespawner_makes_of_an_odd_name(user):
+    assert slug(user) == safe_slug(user, max_length=48)

@@ -17,8 +17,7 @@ from jupyterhub_efs_quota.errors import BrokenFile, LockHeld, StoreError
 from jupyterhub_efs_quota.quota.record import Record
 
 from ..conftest import as_root, environment, run_python
-from .strategies import records
-from .test_homes import ODD_NAMES
+from .strategies import ODD_NAMES, records
 
 
 def mode(path):
