@@ -19,27 +19,22 @@ from urllib.parse import urlsplit
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
-from .board import Board
-from .control.store import ControlStore
 from .errors import SettingsError
 from .hub.client import hub_from, internal_tls
-from .loops.cycle import Rooms
+from .loops.cycle import Rooms, make_rooms
 from .loops.loop import Loop
 from .loops.monitor import NAME as MONITOR
 from .loops.monitor import Monitor
 from .loops.reaper import NAME as REAPER
 from .loops.reaper import Reaper
 from .measure.workers import Workers
-from .offload import Offload
-from .remeasure import Remeasure, utcnow
+from .remeasure import Remeasure
 from .settings import EFSQuota
 from .web.application import load_templates, make_application
 from .web.parts import Parts
 
 log = logging.getLogger(__name__)
 
-# Calls to the store that may be stuck before it is taken for dead.
-_STORE_CALLS = 64
 # Measurements at a time that people ask for, and again that the spawn hook asks for.
 _AT_ONCE = 4
 _PARENT_POLL_MS = 1000
@@ -90,14 +85,7 @@ class Service:
         return [f"{loop.name}: {loop.trouble}" for loop in self._loops if loop.trouble]
 
     def _build(self) -> Parts:
-        rooms = Rooms(
-            self._settings,
-            hub_from(self._environment),
-            ControlStore(self._settings.quota_control),
-            Offload(_STORE_CALLS),
-            Board(),
-            utcnow,
-        )
+        rooms = make_rooms(self._settings, hub_from(self._environment))
         pages = verifying = None
         if self._wrong is None:
             many = self._remeasure(rooms, self._settings.measure_concurrency)
@@ -117,7 +105,7 @@ class Service:
             verifying=verifying,
             templates=load_templates(),
             trouble=self.trouble,
-            clock=utcnow,
+            clock=rooms.clock,
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,
         )

@@ -137,18 +137,15 @@ class LoopCommand(Command):
             sys.exit(128 + signal.SIGINT)
 
     async def _run(self, settings: EFSQuota) -> None:
-        from .board import Board
-        from .control.store import ControlStore
-        from .loops.cycle import Rooms
+        from .loops.cycle import make_rooms
         from .loops.loop import Loop
         from .measure.workers import Workers
-        from .offload import Offload
-        from .remeasure import Remeasure, utcnow
+        from .remeasure import Remeasure
 
-        offload, store = Offload(64), ControlStore(settings.quota_control)
+        rooms = make_rooms(settings, self._hub())
         workers = Workers(settings.measure_concurrency)
-        rooms = Rooms(settings, self._hub(), store, offload, Board(), utcnow)
-        work, name, period = self.cycle(rooms, Remeasure(settings, store, workers, offload, utcnow))
+        remeasure = Remeasure(settings, rooms.store, workers, rooms.offload, rooms.clock)
+        work, name, period = self.cycle(rooms, remeasure)
         try:
             if self.once:
                 planned = await work.run_once()

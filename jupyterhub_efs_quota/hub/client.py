@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import random
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -20,8 +19,6 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
 from ..errors import HubError, HubUnreachable
 from ..quota.record import parse_time
-
-log = logging.getLogger(__name__)
 
 PAGE_SIZE = 200
 REQUEST_TIMEOUT_SECS = 10.0

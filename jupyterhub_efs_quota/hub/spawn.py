@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import html
 import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,8 +28,6 @@ from ..remeasure import Remeasure
 from ..settings import EFSQuota, resolve
 from .learn import SystemUser, directory, told_by
 from .refusal import refusal
-
-log = logging.getLogger(__name__)
 
 Hook = Callable[[Any], Awaitable[None]]
 

@@ -22,17 +22,20 @@ from ..logs import event
 from ..offload import Offload
 from ..quota.limits import Limits, apply_limit
 from ..quota.record import Record
+from ..remeasure import utcnow
 from ..settings import EFSQuota
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 STORE_THREADS = 8
+# Calls to the store that may be stuck before it is taken for dead.
+_STORE_CALLS = 64
 
 
 @dataclass(frozen=True)
 class Rooms:
-    """The parts that a loop works with; `app.py` builds them once."""
+    """The parts that a loop works with, made once."""
 
     settings: EFSQuota
     hub: HubClient
@@ -45,6 +48,12 @@ class Rooms:
     def homes(self) -> Homes:
         """The home mapping."""
         return self.settings.homes()
+
+
+def make_rooms(settings: EFSQuota, hub: HubClient) -> Rooms:
+    """The parts for loops over the users of a hub."""
+    store = ControlStore(settings.quota_control)
+    return Rooms(settings, hub, store, Offload(_STORE_CALLS), Board(), utcnow)
 
 
 async def over_all_users(

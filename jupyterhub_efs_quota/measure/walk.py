@@ -202,15 +202,16 @@ class _Walk:
         # A scan of a handle gives text; the bytes of an odd name come back exactly.
         name = os.fsencode(entry.name)
         try:
-            if entry.is_dir(follow_symlinks=False):
-                if not self._skip.fullmatch(name):
-                    here.pending.append(name)
-                return
-            found = os.stat(name, dir_fd=handle, follow_symlinks=False)
+            # What the scan tells of directories saves a call for each of them.
+            found = (
+                None
+                if entry.is_dir(follow_symlinks=False)
+                else os.stat(name, dir_fd=handle, follow_symlinks=False)
+            )
         except OSError as error:
             self._skipped(name, error)
             return
-        if stat.S_ISDIR(found.st_mode):
+        if found is None or stat.S_ISDIR(found.st_mode):
             if not self._skip.fullmatch(name):
                 here.pending.append(name)
             return

@@ -65,38 +65,46 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
             check_scopes({"custom:efs-quota:admin"}, set(model.get("scopes", [])))
         )
 
-    def page(self, name: str, status: int = 200, **values: Any) -> None:
-        """Answer with a template."""
-        self.set_status(status)
+    @property
+    def own_name(self) -> str:
+        """The visitor's name as the owner of a home. Raises a 404 for a service."""
+        if self.current_user.get("kind") != "user":
+            raise web.HTTPError(404, "Only users have a storage of their own.")
+        return str(self.current_user["name"])
+
+    def page(self, name: str, **values: Any) -> None:
+        """Answer with a template, for the visitor."""
+        self._render(
+            name,
+            visitor=self.current_user,
+            administers=self.administers,
+            trouble=self.parts.trouble(),
+            **values,
+        )
+
+    def _render(self, name: str, **values: Any) -> None:
         self.finish(
             self.parts.templates.get_template(name).render(
-                visitor=self.current_user,
-                administers=self.administers,
                 hub_prefix=self.hub_auth.hub_host + self.hub_auth.hub_prefix,
                 base_url=self.hub_auth.base_url,
                 menu_text=self.parts.menu_text,
-                trouble=self.parts.trouble(),
                 **values,
             )
         )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """An error as a short page in the same look."""
+        """An error as a short page in the same look, for whoever it is."""
         reason = self._reason
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, web.HTTPError) and error.log_message and status_code < 500:
             reason = str(error.log_message)
-        self.finish(
-            self.parts.templates.get_template("error.html").render(
-                visitor=None,
-                administers=False,
-                hub_prefix=self.hub_auth.hub_host + self.hub_auth.hub_prefix,
-                base_url=self.hub_auth.base_url,
-                menu_text=self.parts.menu_text,
-                trouble=[],
-                status=status_code,
-                reason=reason,
-            )
+        self._render(
+            "error.html",
+            visitor=None,
+            administers=False,
+            trouble=[],
+            status=status_code,
+            reason=reason,
         )
 
 
@@ -106,17 +114,15 @@ class MyStorage(Handler):
     @web.authenticated
     async def get(self) -> None:
         """Show it."""
-        visitor = self.current_user
-        if visitor.get("kind") != "user":
-            raise web.HTTPError(404, "Only users have a storage of their own.")
-        record, problem = await _record(self.parts, visitor["name"])
+        name = self.own_name
+        record, problem = await _record(self.parts, name)
         self.page(
             "mine.html",
             view=usage_view(record, self.parts.clock(), keeps_servers=self._exempt)
             if record
             else None,
             problem=problem,
-            measuring=self.parts.measuring(visitor["name"]),
+            measuring=self.parts.measuring(name),
             said=self.get_query_argument("said", ""),
             xsrf_token=self.xsrf_token.decode(),
         )
@@ -132,11 +138,9 @@ class MeasureAgain(Handler):
     @web.authenticated
     async def post(self) -> None:
         """Measure the visitor's home; go back to the page when it is done, or goes on."""
-        visitor = self.current_user
-        if visitor.get("kind") != "user":
-            raise web.HTTPError(404, "Only users have a storage of their own.")
+        name = self.own_name
         said = "measured"
-        measuring = self.parts.measure(visitor["name"])
+        measuring = self.parts.measure(name)
         try:
             await asyncio.wait_for(asyncio.shield(measuring), BUTTON_WAIT_SECS)
         except (asyncio.TimeoutError, TimeoutError):
@@ -144,7 +148,7 @@ class MeasureAgain(Handler):
         except LockHeld:
             said = "measuring"
         except (EFSQuotaError, OSError) as error:
-            log.warning("The home of %s is not measured: %s", visitor["name"], error)
+            log.warning("The home of %s is not measured: %s", name, error)
             said = "failed"
         self.redirect(f"{self.hub_auth.base_url}?said={said}", status=303)
 

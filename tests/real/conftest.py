@@ -4,9 +4,7 @@ The hub (a MockHub: PAM and the spawner are the only mocks, and both are the hub
 is configured by `setup(c)`, as a site's is. Users and their homes are made per test.
 """
 
-import asyncio
 import os
-import time
 from itertools import count
 from types import SimpleNamespace
 
@@ -23,6 +21,7 @@ from jupyterhub_efs_quota.homes import escape
 from jupyterhub_efs_quota.quota.record import Record, State
 
 from ..conftest import NOW, fill
+from ..conftest import come_about as until
 
 SERVICE = "efs-quota"
 QUOTA = 10_000
@@ -166,12 +165,3 @@ def measured(user):
         stopped=NOW,
     )
     return user
-
-
-async def until(look, secs=20):
-    """Wait for something to become true; its value."""
-    end = time.monotonic() + secs
-    while not (value := look()):
-        assert time.monotonic() < end, "it did not come about"
-        await asyncio.sleep(0.05)
-    return value
