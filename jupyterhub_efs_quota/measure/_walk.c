@@ -1,0 +1,1113 @@
+/*
+ * The compiled walk: counts a home in several threads, without Python's lock.
+ *
+ * walk.py calls it; twin.py does the same in Python, to the last count, and is the
+ * easier one to read first.
+ *
+ * Two kinds of work wait on stacks: directories to read, and batches of names to examine.
+ * A thread that reads a directory examines its entries itself, block by block: on NFS
+ * the attributes that came with the block are still there then. Only where those
+ * examinations turn out to block does it share the rest out in batches.
+ *
+ * Threads cost more than they bring unless they block: there are two at first, and more
+ * only while the kernel says that they had to wait (voluntary context switches).
+ *
+ * No link is followed and no path is built: every directory is opened relative to its
+ * parent's handle. Only so many handles are kept; a directory that was closed is found
+ * again from its sub-directory's `..`, or by names from the nearest one that is open, and
+ * is taken only if it is still the one it was (device and inode).
+ *
+ * `walk.lock` guards whatever threads share; what a thread has counted it adds up there
+ * from time to time.
+ */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    BLOCK_BYTES = 64 * 1024, /* of a directory's entries, read by one call */
+    BATCH_NAMES = 16,
+    BATCH_BYTES = 4 * 1024,
+    /* A directory with more work in it than this is set aside until that is done, so that
+       memory is bounded however wide it is. */
+    MOST_FOUND = 4096,
+    FEWEST_THREADS = 2,
+    NAMES_KEPT = 5,
+    HANDLES_WAIT_MSECS = 50,
+    LOOK_MSECS = 100,
+    STACK_BYTES = 256 * 1024,
+};
+
+#define OPEN_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+#define WANTED (STATX_TYPE | STATX_NLINK | STATX_INO | STATX_SIZE | STATX_BLOCKS)
+
+enum ending { GOING_ON, ENDED, TIMED_OUT, PROVEN_OVER, INTERRUPTED, OUT_OF_MEMORY };
+
+/* What getdents64 writes. */
+struct entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+struct counts {
+    uint64_t bytes, allocated, files, dirs, unreadable, vanished;
+};
+
+struct directory {
+    struct directory *parent;        /* NULL: the home */
+    struct directory *next;          /* on a stack, or in the list that a thread has found */
+    struct directory *older, *newer; /* among those whose handles are kept */
+    uint64_t device, inode;
+    int handle;     /* -1: not opened yet, or closed for now */
+    int users;      /* threads that need the handle now: it is not closed under them */
+    size_t holders; /* sub-directories, batches, and its own reading: freed at 0 */
+    int lost;       /* why it could not be opened again (an errno); 0: not tried in vain */
+    bool entered;   /* counted, and at least begun to be read */
+    bool half_read; /* its handle knows where to read on, so it is not closed */
+    char name[];    /* the home: empty */
+};
+
+struct batch {
+    struct batch *next;
+    struct directory *where;
+    size_t bytes; /* of the names, each with its NUL */
+    char names[];
+};
+
+/* The files with several names that were counted: a hash table of device and inode. */
+struct linked {
+    pthread_mutex_t lock;
+    struct identity {
+        uint64_t device, inode; /* inode 0: free */
+    } * slots;
+    size_t size, used;
+};
+
+struct worker {
+    struct walk *walk;
+    pthread_t thread;
+    char *block;
+    int handle;           /* of the directory that is being read */
+    struct counts counts; /* not yet added to the walk's */
+    /* Sub-directories and names found, not yet handed over. */
+    struct directory *found;
+    size_t found_count;
+    size_t staged_bytes, staged_count;
+    char staged[BATCH_BYTES];
+    size_t handed_over; /* pieces of work, in this turn */
+    bool crowded;       /* too many handles are kept to set a directory aside */
+    /* Since the number of threads was last thought about. */
+    long calls, switches;
+    long own_waits; /* switches that our own locks caused */
+};
+
+struct walk {
+    bool cross_mounts;
+    const char **skip; /* patterns, up to a NULL */
+    bool has_ceiling, ceiling_allocated;
+    int64_t ceiling_bytes, ceiling_files;
+    uint64_t device;
+    int most_open;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work, over;
+    atomic_int ending;
+    struct directory *directories, *set_aside;
+    struct batch *batches;
+    struct directory *oldest, *newest;
+    int open;
+    /* Threads: asked for, possible, wanted now, started, at work, waiting for work. */
+    int threads, possible, limit, started, active, idle;
+    struct worker *workers;
+    struct counts counts;
+    struct linked linked;
+    /* The first few names that could not be read, and why. */
+    struct {
+        char *name;
+        int error;
+    } kept[NAMES_KEPT];
+    atomic_int kept_count;
+};
+
+/* ---- locks, and what blocks ------------------------------------------------------- */
+
+static long voluntary_switches(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw;
+}
+
+/* How often this thread has waited for the store. */
+static long blocked(const struct worker *worker)
+{
+    return voluntary_switches() - worker->own_waits;
+}
+
+static void lock(struct worker *worker, pthread_mutex_t *mutex)
+{
+    if (pthread_mutex_trylock(mutex) != 0) {
+        long before = voluntary_switches();
+        pthread_mutex_lock(mutex);
+        worker->own_waits += voluntary_switches() - before;
+    }
+}
+
+static void unlock(pthread_mutex_t *mutex)
+{
+    pthread_mutex_unlock(mutex);
+}
+
+static bool stopped(struct walk *walk)
+{
+    return atomic_load_explicit(&walk->ending, memory_order_relaxed) != GOING_ON;
+}
+
+/* End the walk. The first reason counts. With the walk's lock held, but for lack of memory. */
+static void end(struct walk *walk, enum ending why)
+{
+    int going_on = GOING_ON;
+    atomic_compare_exchange_strong(&walk->ending, &going_on, why);
+    pthread_cond_broadcast(&walk->work);
+    pthread_cond_broadcast(&walk->over);
+}
+
+static bool out_of_handles(int error)
+{
+    return error == EMFILE || error == ENFILE;
+}
+
+/* ---- counting --------------------------------------------------------------------- */
+
+static uint64_t device_of(const struct statx *found)
+{
+    return (uint64_t)found->stx_dev_major << 32 | found->stx_dev_minor;
+}
+
+static size_t slot_of(const struct linked *linked, struct identity identity)
+{
+    uint64_t mixed = identity.inode ^ identity.device << 1;
+    mixed = (mixed ^ mixed >> 33) * 0xff51afd7ed558ccdULL;
+    mixed = (mixed ^ mixed >> 33) * 0xc4ceb9fe1a85ec53ULL;
+    size_t slot = (mixed ^ mixed >> 33) & (linked->size - 1);
+    while (linked->slots[slot].inode != 0 && (linked->slots[slot].inode != identity.inode ||
+                                              linked->slots[slot].device != identity.device))
+        slot = (slot + 1) & (linked->size - 1);
+    return slot;
+}
+
+static bool make_larger(struct linked *linked)
+{
+    struct linked larger = {.size = linked->size ? 2 * linked->size : 64};
+    larger.slots = calloc(larger.size, sizeof *larger.slots);
+    if (larger.slots == NULL)
+        return false;
+    for (size_t i = 0; i < linked->size; i++)
+        if (linked->slots[i].inode != 0)
+            larger.slots[slot_of(&larger, linked->slots[i])] = linked->slots[i];
+    free(linked->slots);
+    linked->slots = larger.slots;
+    linked->size = larger.size;
+    return true;
+}
+
+/* Whether a file with several names is met for the first time. */
+static bool first_met(struct worker *worker, const struct statx *found)
+{
+    struct linked *linked = &worker->walk->linked;
+    /* No file system gives inode 0 to a file; if one did, those would count as one. */
+    struct identity identity = {device_of(found), found->stx_ino ? found->stx_ino : UINT64_MAX};
+    bool is_new = false;
+    lock(worker, &linked->lock);
+    if (4 * (linked->used + 1) > 3 * linked->size && !make_larger(linked)) {
+        end(worker->walk, OUT_OF_MEMORY);
+    } else {
+        struct identity *slot = &linked->slots[slot_of(linked, identity)];
+        is_new = slot->inode == 0;
+        if (is_new) {
+            *slot = identity;
+            linked->used++;
+        }
+    }
+    unlock(&linked->lock);
+    return is_new;
+}
+
+static void skipped(struct worker *worker, const char *name, int error)
+{
+    struct walk *walk = worker->walk;
+    worker->counts.unreadable++;
+    if (error == ENOENT || error == ENOTDIR || error == ELOOP) {
+        worker->counts.vanished++;
+    } else if (atomic_load(&walk->kept_count) < NAMES_KEPT) {
+        char *copy = strdup(name);
+        lock(worker, &walk->lock);
+        int count = atomic_load(&walk->kept_count);
+        if (copy != NULL && count < NAMES_KEPT) {
+            walk->kept[count].name = copy;
+            walk->kept[count].error = error;
+            atomic_store(&walk->kept_count, count + 1);
+            copy = NULL;
+        }
+        unlock(&walk->lock);
+        free(copy);
+    }
+}
+
+/* Whether a name has a byte of the set that begins at `set`, after the `[`. Gives the place
+   after the set in `end`; a `[` without an end is no set: NULL. */
+static bool in_set(const char *set, unsigned char byte, const char **end)
+{
+    bool negated = *set == '!', in = false;
+    const char *from = set + negated;
+    const char *close = *from == '\0' ? NULL : strchr(from + 1, ']'); /* a first ] is itself */
+    *end = close == NULL ? NULL : close + 1;
+    while (close != NULL && from < close) {
+        bool range = from + 2 < close && from[1] == '-';
+        unsigned char low = (unsigned char)from[0], high = (unsigned char)from[range ? 2 : 0];
+        in |= low <= byte && byte <= high;
+        from += range ? 3 : 1;
+    }
+    return in != negated;
+}
+
+/* Whether a name matches a pattern of * ? [abc] [a-z] [!a], as Python's fnmatch on bytes. */
+static bool matches(const char *pattern, const char *name)
+{
+    const char *star = NULL, *after_star = NULL, *set_end;
+    for (;;) {
+        bool fits = false;
+        const char *next = pattern + 1;
+        if (*pattern == '*') {
+            star = pattern++;
+            after_star = name;
+            continue;
+        }
+        if (*name == '\0') {
+            if (*pattern == '\0')
+                return true;
+        } else if (*pattern == '[') {
+            fits = in_set(pattern + 1, (unsigned char)*name, &set_end);
+            if (set_end == NULL)
+                fits = *name == '[';
+            else
+                next = set_end;
+        } else {
+            fits = *pattern == '?' || *pattern == *name;
+        }
+        if (fits && *pattern != '\0') {
+            pattern = next;
+            name++;
+        } else if (star != NULL && *after_star != '\0') {
+            /* Let the star take one more byte, and try from there. */
+            pattern = star + 1;
+            name = ++after_star;
+        } else {
+            return false;
+        }
+    }
+}
+
+/* Remember a sub-directory that is to be entered. */
+static void note_directory(struct worker *worker, struct directory *where, const char *name)
+{
+    for (const char **pattern = worker->walk->skip; *pattern != NULL; pattern++)
+        if (matches(*pattern, name))
+            return;
+    size_t length = strlen(name) + 1;
+    struct directory *found = calloc(1, sizeof *found + length);
+    if (found == NULL) {
+        end(worker->walk, OUT_OF_MEMORY);
+        return;
+    }
+    memcpy(found->name, name, length);
+    found->parent = where;
+    found->handle = -1;
+    found->holders = 1;
+    found->next = worker->found;
+    worker->found = found;
+    worker->found_count++;
+}
+
+static void examine(struct worker *worker, struct directory *where, int handle, const char *name)
+{
+    struct statx found;
+    worker->calls++;
+    if (statx(handle, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, WANTED, &found) != 0) {
+        skipped(worker, name, errno);
+    } else if (S_ISDIR(found.stx_mode)) {
+        note_directory(worker, where, name);
+    } else if (found.stx_nlink < 2 || first_met(worker, &found)) {
+        worker->counts.files++;
+        if (S_ISREG(found.stx_mode) || S_ISLNK(found.stx_mode)) {
+            worker->counts.bytes += found.stx_size;
+            worker->counts.allocated += found.stx_blocks * 512;
+        }
+    }
+}
+
+/* Add up what a thread has counted. With the lock held. */
+static void add_up(struct worker *worker)
+{
+    struct walk *walk = worker->walk;
+    struct counts *sum = &walk->counts, *part = &worker->counts;
+    sum->bytes += part->bytes;
+    sum->allocated += part->allocated;
+    sum->files += part->files;
+    sum->dirs += part->dirs;
+    sum->unreadable += part->unreadable;
+    sum->vanished += part->vanished;
+    memset(part, 0, sizeof *part);
+    int64_t size = (int64_t)(walk->ceiling_allocated ? sum->allocated : sum->bytes);
+    if (walk->has_ceiling &&
+        (size > walk->ceiling_bytes ||
+         (walk->ceiling_files != 0 && (int64_t)sum->files > walk->ceiling_files)))
+        end(walk, PROVEN_OVER);
+}
+
+/* ---- handles ---------------------------------------------------------------------- */
+
+/* No longer keep a directory's handle; the caller closes it. With the lock held. */
+static int give_up(struct walk *walk, struct directory *here)
+{
+    int handle = here->handle;
+    *(here->older ? &here->older->newer : &walk->oldest) = here->newer;
+    *(here->newer ? &here->newer->older : &walk->newest) = here->older;
+    here->older = here->newer = NULL;
+    here->handle = -1;
+    walk->open--;
+    return handle;
+}
+
+/* Close the handle that is needed last: the one kept for longest. With the lock held. */
+static bool close_one(struct walk *walk)
+{
+    for (struct directory *here = walk->oldest; here != NULL; here = here->newer) {
+        /* The home stays open: it is the one way back to all others. */
+        if (here->users == 0 && !here->half_read && here->parent != NULL) {
+            close(give_up(walk, here));
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keep a handle for those who come after. With the lock held. */
+static void keep(struct walk *walk, struct directory *here, int handle)
+{
+    here->handle = handle;
+    here->older = walk->newest;
+    *(walk->newest ? &walk->newest->newer : &walk->oldest) = here;
+    walk->newest = here;
+    walk->open++;
+    while (walk->open > walk->most_open && close_one(walk))
+        ;
+}
+
+/* Open a directory. Gives -1 and errno if that fails; other files' handles were closed
+   first where there was one too many. */
+static int open_below(struct worker *worker, int start, const char *name)
+{
+    for (;;) {
+        worker->calls++;
+        int handle = openat(start, name, OPEN_FLAGS);
+        if (handle >= 0 || !out_of_handles(errno))
+            return handle;
+        int error = errno;
+        lock(worker, &worker->walk->lock);
+        bool closed = close_one(worker->walk);
+        unlock(&worker->walk->lock);
+        errno = error;
+        if (!closed)
+            return -1;
+    }
+}
+
+/* The handle, if it is the directory's own; else it is closed: -1 and ENOENT. */
+static int if_same(const struct directory *here, int handle)
+{
+    struct statx found;
+    if (handle < 0)
+        return -1;
+    if (statx(handle, "", AT_EMPTY_PATH, STATX_INO, &found) == 0 && found.stx_ino == here->inode &&
+        device_of(&found) == here->device)
+        return handle;
+    close(handle);
+    errno = ENOENT;
+    return -1;
+}
+
+/* Go down by names from `path[0]`, whose handle is `start`, to its `levels`th descendant. */
+static int descend(struct worker *worker, int start, struct directory **path, size_t levels)
+{
+    int handle = start;
+    for (size_t level = 1; level <= levels && handle >= 0; level++) {
+        int next = open_below(worker, handle, path[level]->name);
+        int error = errno;
+        if (handle != start)
+            close(handle);
+        handle = next;
+        errno = error;
+    }
+    return if_same(path[levels], handle);
+}
+
+/* The handle of a directory that this thread uses, opened again if it was closed.
+   -1 and errno if it was moved away. */
+static int reach(struct worker *worker, struct directory *here)
+{
+    struct walk *walk = worker->walk;
+    size_t levels = 0;
+    lock(worker, &walk->lock);
+    struct directory *start = here;
+    for (; start->handle < 0 && here->lost == 0; start = start->parent)
+        levels++;
+    if (levels == 0) {
+        int handle = here->handle, error = here->lost;
+        unlock(&walk->lock);
+        errno = error;
+        return handle;
+    }
+    start->users++;
+    int from = start->handle;
+    unlock(&walk->lock);
+
+    /* The names are safe to read: whoever uses a directory holds all those above it. */
+    struct directory **path = calloc(levels + 1, sizeof(struct directory *));
+    int handle = -1, error = ENOMEM;
+    if (path != NULL) {
+        size_t level = levels + 1;
+        for (struct directory *each = here; level > 0; each = each->parent)
+            path[--level] = each;
+        handle = descend(worker, from, path, levels);
+        error = errno;
+        free(path);
+    }
+
+    lock(worker, &walk->lock);
+    start->users--;
+    if (handle < 0) {
+        if (here->handle < 0 && !out_of_handles(error))
+            here->lost = error;
+    } else if (here->handle < 0) {
+        keep(walk, here, handle);
+    } else {
+        close(handle); /* another thread was quicker */
+    }
+    handle = here->handle;
+    unlock(&walk->lock);
+    errno = error;
+    return handle;
+}
+
+/* One thing less needs this directory. The last one frees it, and so on upwards. With the
+   lock held, which is let go in between. */
+static void let_go(struct worker *worker, struct directory *here)
+{
+    struct walk *walk = worker->walk;
+    while (here != NULL && --here->holders == 0) {
+        struct directory *above = here->parent;
+        if (here->handle >= 0) {
+            bool lead_back = above != NULL && above->handle < 0 && !stopped(walk);
+            int handle = give_up(walk, here), back = -1;
+            unlock(&walk->lock);
+            if (lead_back)
+                back = if_same(above, openat(handle, "..", OPEN_FLAGS));
+            if (above != NULL) /* the home's is our caller's */
+                close(handle);
+            lock(worker, &walk->lock);
+            if (back >= 0 && above->handle < 0)
+                keep(walk, above, back);
+            else if (back >= 0)
+                close(back);
+        }
+        free(here);
+        here = above;
+    }
+    if (here == NULL)
+        end(walk, ENDED); /* the home itself is done */
+}
+
+/* ---- work ------------------------------------------------------------------------- */
+
+static bool work_waits(const struct walk *walk)
+{
+    return walk->batches != NULL || walk->directories != NULL || walk->set_aside != NULL;
+}
+
+static void *work(void *argument);
+
+/* Start a thread. With the lock held. */
+static bool start_thread(struct walk *walk)
+{
+    struct worker *worker = &walk->workers[walk->started];
+    pthread_attr_t attributes;
+    worker->walk = walk;
+    worker->block = malloc(BLOCK_BYTES);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    bool started = worker->block != NULL &&
+                   pthread_create(&worker->thread, &attributes, work, worker) == 0;
+    pthread_attr_destroy(&attributes);
+    if (started)
+        walk->started++;
+    else
+        free(worker->block);
+    return started;
+}
+
+/* Have somebody do the work that waits: one who is idle, or a new thread. With the lock held. */
+static void call_one(struct walk *walk)
+{
+    if (!work_waits(walk) || walk->active >= walk->limit || stopped(walk))
+        return;
+    if (walk->idle > 0)
+        pthread_cond_signal(&walk->work);
+    else if (walk->started < walk->limit && !start_thread(walk))
+        walk->possible = walk->limit = walk->started; /* the system allows no more */
+}
+
+/* Hand what was found in `where` to whoever has time, and add up what was counted. */
+static void hand_over(struct worker *worker, struct directory *where)
+{
+    struct walk *walk = worker->walk;
+    struct batch *batch = NULL;
+    if (worker->staged_bytes > 0) {
+        batch = malloc(sizeof *batch + worker->staged_bytes);
+        if (batch == NULL) {
+            end(walk, OUT_OF_MEMORY);
+        } else {
+            batch->where = where;
+            batch->bytes = worker->staged_bytes;
+            memcpy(batch->names, worker->staged, worker->staged_bytes);
+        }
+        worker->staged_bytes = worker->staged_count = 0;
+    }
+    lock(worker, &walk->lock);
+    if (where->handle < 0)
+        keep(walk, where, worker->handle);
+    if (batch != NULL) {
+        batch->next = walk->batches;
+        walk->batches = batch;
+        where->holders++;
+        worker->handed_over++;
+    }
+    where->holders += worker->found_count;
+    worker->handed_over += worker->found_count;
+    while (worker->found != NULL) {
+        struct directory *found = worker->found;
+        worker->found = found->next;
+        found->next = walk->directories;
+        walk->directories = found;
+    }
+    worker->found_count = 0;
+    add_up(worker);
+    worker->crowded = walk->open > walk->most_open / 2;
+    call_one(walk);
+    unlock(&walk->lock);
+}
+
+/* Put a name aside for another thread. */
+static void stage(struct worker *worker, struct directory *where, const char *name)
+{
+    size_t length = strlen(name) + 1;
+    if (worker->staged_count == BATCH_NAMES || worker->staged_bytes + length > BATCH_BYTES)
+        hand_over(worker, where);
+    memcpy(worker->staged + worker->staged_bytes, name, length);
+    worker->staged_bytes += length;
+    worker->staged_count++;
+}
+
+/* Examine the entries of one block, and stage the rest once it turns out that examining
+   blocks (every fourth time): `*sharing`, which holds for the rest of the directory. */
+static void examine_block(struct worker *worker, struct directory *here, size_t bytes,
+                          bool *sharing)
+{
+    long before = *sharing ? 0 : blocked(worker);
+    long examined = 0, next_look = 4;
+    for (size_t at = 0; at < bytes && !stopped(worker->walk);) {
+        const struct entry *entry = (const struct entry *)(const void *)(worker->block + at);
+        const char *name = entry->name;
+        at += entry->length;
+        if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0')))
+            continue;
+        if (entry->type == DT_DIR) {
+            note_directory(worker, here, name);
+        } else if (*sharing && !worker->crowded && strlen(name) < BATCH_BYTES) {
+            stage(worker, here, name);
+        } else {
+            examine(worker, here, worker->handle, name);
+            if (!*sharing && ++examined == next_look && worker->walk->threads > 1) {
+                long now = blocked(worker);
+                *sharing = 4 * (now - before) >= examined;
+                if (next_look < 1024) {
+                    next_look *= 4;
+                } else { /* a store that was quick may become slow */
+                    before = now;
+                    examined = 0;
+                    next_look = 256;
+                }
+            }
+        }
+    }
+}
+
+/* Read a directory whose handle is the worker's; whether to the end. */
+static bool read_entries(struct worker *worker, struct directory *here)
+{
+    bool sharing = false;
+    worker->handed_over = 0;
+    while (!stopped(worker->walk)) {
+        long got = syscall(SYS_getdents64, worker->handle, worker->block, BLOCK_BYTES);
+        worker->calls++;
+        if (got <= 0) {
+            /* ENOENT: removed while we read it. That is an end like any other. */
+            if (got < 0 && errno != ENOENT)
+                skipped(worker, here->name, errno);
+            break;
+        }
+        examine_block(worker, here, (size_t)got, &sharing);
+        if (worker->found_count || worker->staged_count || got > BLOCK_BYTES / 2)
+            hand_over(worker, here);
+        if (worker->handed_over >= MOST_FOUND && !worker->crowded)
+            return false;
+    }
+    return true;
+}
+
+/* Open a directory below its parent, and count it. 1: it is to be read; 0: it is not;
+   -1: there were no handles left, to be tried again. */
+static int enter(struct worker *worker, struct directory *here)
+{
+    struct walk *walk = worker->walk;
+    struct statx found;
+    int parent = reach(worker, here->parent);
+    int handle = parent < 0 ? -1 : open_below(worker, parent, here->name);
+    if (handle < 0 && out_of_handles(errno))
+        return -1;
+    worker->calls++;
+    if (handle < 0 || statx(handle, "", AT_EMPTY_PATH, WANTED, &found) != 0) {
+        skipped(worker, here->name, errno);
+        if (handle >= 0)
+            close(handle);
+        return 0;
+    }
+    here->device = device_of(&found);
+    here->inode = found.stx_ino;
+    if (here->device != walk->device && !walk->cross_mounts) {
+        close(handle);
+        return 0;
+    }
+    worker->counts.dirs++;
+    worker->counts.allocated += found.stx_blocks * 512;
+    worker->handle = handle;
+    here->entered = true;
+    return 1;
+}
+
+/* Enter a directory if need be, read it, and say what became of it. With the lock held,
+   which is let go in between. False: there were no handles left. */
+static bool work_on_directory(struct worker *worker, struct directory *here)
+{
+    struct walk *walk = worker->walk;
+    struct directory *parent = here->entered ? NULL : here->parent;
+    bool to_the_end = true;
+    int entered = 1;
+    here->users++;
+    here->half_read = false;
+    worker->handle = here->handle;
+    if (parent != NULL)
+        parent->users++;
+    unlock(&walk->lock);
+    if (parent != NULL)
+        entered = enter(worker, here);
+    if (entered == 1)
+        to_the_end = read_entries(worker, here);
+    if (worker->found_count || worker->staged_count) /* not all handed over: we were stopped */
+        hand_over(worker, here);
+    /* Nobody else knows of a handle that is not kept. */
+    if (entered == 1 && here->handle < 0)
+        close(worker->handle);
+    lock(worker, &walk->lock);
+    here->users--;
+    if (parent != NULL)
+        parent->users--;
+    add_up(worker);
+    if (entered < 0) {
+        here->next = walk->directories;
+        walk->directories = here;
+        return false;
+    }
+    if (to_the_end) {
+        let_go(worker, here);
+    } else {
+        here->half_read = true;
+        here->next = walk->set_aside;
+        walk->set_aside = here;
+    }
+    return true;
+}
+
+/* Examine a batch of names. With the lock held, which is let go in between. False: there
+   were no handles left. */
+static bool work_on_batch(struct worker *worker, struct batch *batch)
+{
+    struct walk *walk = worker->walk;
+    struct directory *where = batch->where;
+    where->users++;
+    unlock(&walk->lock);
+    int handle = reach(worker, where);
+    int error = errno;
+    bool again = handle < 0 && out_of_handles(error);
+    for (size_t at = 0; at < batch->bytes && !again && !stopped(walk);) {
+        const char *name = batch->names + at;
+        at += strlen(name) + 1;
+        if (handle < 0)
+            skipped(worker, name, error);
+        else
+            examine(worker, where, handle, name);
+    }
+    if (worker->found_count)
+        hand_over(worker, where);
+    lock(worker, &walk->lock);
+    where->users--;
+    add_up(worker);
+    if (again) {
+        batch->next = walk->batches;
+        walk->batches = batch;
+        return false;
+    }
+    free(batch);
+    let_go(worker, where);
+    return true;
+}
+
+/* ---- threads ---------------------------------------------------------------------- */
+
+/* As many threads as there is waiting to be done. With the lock held. */
+static void adapt(struct worker *worker)
+{
+    struct walk *walk = worker->walk;
+    if (worker->calls >= 8) {
+        bool waits = 5 * worker->switches >= worker->calls;
+        bool runs = 20 * worker->switches < worker->calls;
+        if (waits && work_waits(walk))
+            walk->limit += (walk->limit + 1) / 2;
+        else if (runs && walk->limit > FEWEST_THREADS)
+            walk->limit--;
+        else if (walk->limit < FEWEST_THREADS) /* there were no handles for more */
+            walk->limit++;
+        if (walk->limit > walk->possible)
+            walk->limit = walk->possible;
+        worker->calls = worker->switches = 0;
+    }
+}
+
+/* No handles are left: let go of ours, be fewer, and wait for others to close theirs. */
+static void wait_for_handles(struct worker *worker)
+{
+    struct walk *walk = worker->walk;
+    walk->limit = walk->limit > 1 ? walk->limit / 2 : 1;
+    unlock(&walk->lock);
+    nanosleep(&(struct timespec){.tv_nsec = HANDLES_WAIT_MSECS * 1000000L}, NULL);
+    lock(worker, &walk->lock);
+}
+
+/* Take one piece of work and do it. With the lock held, which is let go in between. */
+static void work_once(struct worker *worker)
+{
+    struct walk *walk = worker->walk;
+    long before = blocked(worker);
+    bool done;
+    walk->active++;
+    if (walk->batches != NULL) {
+        struct batch *batch = walk->batches;
+        walk->batches = batch->next;
+        call_one(walk);
+        done = work_on_batch(worker, batch);
+    } else {
+        struct directory **stack = walk->directories ? &walk->directories : &walk->set_aside;
+        struct directory *here = *stack;
+        *stack = here->next;
+        call_one(walk);
+        done = work_on_directory(worker, here);
+    }
+    walk->active--;
+    if (done) {
+        worker->switches += blocked(worker) - before;
+        adapt(worker);
+        call_one(walk);
+    } else {
+        wait_for_handles(worker);
+    }
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    struct walk *walk = worker->walk;
+    /* Whoever serves people goes first: nice 19, and the disk only when idle (class 3). */
+    setpriority(PRIO_PROCESS, 0, 19);
+#ifdef SYS_ioprio_set
+    syscall(SYS_ioprio_set, 1, 0, 3 << 13);
+#endif
+    lock(worker, &walk->lock);
+    while (!stopped(walk)) {
+        if (walk->active < walk->limit && work_waits(walk)) {
+            work_once(worker);
+        } else {
+            walk->idle++;
+            pthread_cond_wait(&walk->work, &walk->lock);
+            walk->idle--;
+        }
+    }
+    unlock(&walk->lock);
+    return NULL;
+}
+
+/* ---- the walk as a whole ---------------------------------------------------------- */
+
+static double now_secs(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Count the home itself and put it on the stack. 0, or an errno. */
+static int begin(struct walk *walk, int handle)
+{
+    struct statx found;
+    if (statx(handle, "", AT_EMPTY_PATH, WANTED, &found) != 0)
+        return errno;
+    struct directory *home = calloc(1, sizeof *home + 1);
+    if (home == NULL)
+        return ENOMEM;
+    walk->device = home->device = device_of(&found);
+    home->inode = found.stx_ino;
+    walk->counts.dirs = 1;
+    walk->counts.allocated = found.stx_blocks * 512;
+    home->entered = true;
+    home->holders = 1;
+    walk->directories = home;
+    keep(walk, home, handle);
+    return 0;
+}
+
+/* Start the first thread, and look after the deadline and Ctrl-C until the walk is over.
+   0, or an errno. Called and left without the GIL. */
+static int look_after(struct walk *walk, double deadline, PyThreadState **python)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    /* Signals are for Python's own threads; new ones inherit this. */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&walk->lock);
+    bool started = start_thread(walk);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    while (started && !stopped(walk)) {
+        double now = now_secs(), until = now + LOOK_MSECS / 1e3;
+        if (now > deadline) {
+            end(walk, TIMED_OUT);
+            break;
+        }
+        until = until < deadline ? until : deadline + 1e-6;
+        struct timespec wake = {.tv_sec = (time_t)until};
+        wake.tv_nsec = (long)(1e9 * (until - (double)wake.tv_sec));
+        pthread_cond_timedwait(&walk->over, &walk->lock, &wake);
+        pthread_mutex_unlock(&walk->lock);
+        PyEval_RestoreThread(*python);
+        bool interrupted = PyErr_CheckSignals() != 0;
+        *python = PyEval_SaveThread();
+        pthread_mutex_lock(&walk->lock);
+        if (interrupted)
+            end(walk, INTERRUPTED);
+    }
+    pthread_cond_broadcast(&walk->work);
+    pthread_mutex_unlock(&walk->lock);
+    for (int i = 0; i < walk->started; i++)
+        pthread_join(walk->workers[i].thread, NULL);
+    return started ? 0 : EAGAIN;
+}
+
+/* Free what is left of a walk that was stopped. No thread runs any more. */
+static void clear(struct walk *walk)
+{
+    struct worker nobody = {.walk = walk};
+    pthread_mutex_lock(&walk->lock);
+    while (work_waits(walk)) {
+        struct directory **stack = walk->directories ? &walk->directories : &walk->set_aside;
+        struct batch *batch = walk->batches;
+        struct directory *here = batch ? batch->where : *stack;
+        if (batch != NULL)
+            walk->batches = batch->next;
+        else
+            *stack = here->next;
+        free(batch);
+        let_go(&nobody, here);
+    }
+    pthread_mutex_unlock(&walk->lock);
+    for (int i = 0; i < walk->started; i++)
+        free(walk->workers[i].block);
+    for (int i = 0; i < walk->kept_count; i++)
+        free(walk->kept[i].name);
+    free(walk->linked.slots);
+}
+
+/* ---- Python ----------------------------------------------------------------------- */
+
+static PyObject *result(const struct walk *walk)
+{
+    const struct counts *counts = &walk->counts;
+    int ending = walk->ending;
+    PyObject *names = PyTuple_New(walk->kept_count);
+    for (int i = 0; names != NULL && i < walk->kept_count; i++) {
+        PyObject *pair = Py_BuildValue("(yi)", walk->kept[i].name, walk->kept[i].error);
+        if (pair == NULL || PyTuple_SetItem(names, i, pair) != 0) {
+            Py_DECREF(names);
+            return NULL;
+        }
+    }
+    return names == NULL ? NULL
+                         : Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:N,s:N,s:N,s:i}",
+                                         "bytes", counts->bytes,
+                                         "allocated", counts->allocated,
+                                         "files", counts->files,
+                                         "dirs", counts->dirs,
+                                         "unreadable", counts->unreadable,
+                                         "vanished", counts->vanished,
+                                         "names", names,
+                                         "timed_out", PyBool_FromLong(ending == TIMED_OUT),
+                                         "proven_over", PyBool_FromLong(ending == PROVEN_OVER),
+                                         "threads", walk->started);
+}
+
+/* The patterns of a tuple of bytes, which must outlive them; NULL with an exception. */
+static const char **patterns(PyObject *tuple)
+{
+    Py_ssize_t count = PyTuple_Size(tuple);
+    const char **list = calloc((size_t)count + 1, sizeof *list);
+    if (list == NULL)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        list[i] = PyBytes_AsString(PyTuple_GetItem(tuple, i));
+        if (list[i] == NULL) {
+            free(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static PyObject *walk_home(PyObject *module, PyObject *arguments)
+{
+    struct walk walk = {0};
+    double deadline_secs;
+    int home, cross_mounts, has_ceiling, ceiling_allocated;
+    long long ceiling_bytes, ceiling_files;
+    PyObject *skip, *answer = NULL;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "iiidpO!p(LLp):walk", &home, &walk.most_open, &walk.threads,
+                          &deadline_secs, &cross_mounts, &PyTuple_Type, &skip, &has_ceiling,
+                          &ceiling_bytes, &ceiling_files, &ceiling_allocated))
+        return NULL;
+    double deadline = now_secs() + deadline_secs;
+    walk.threads = walk.threads < 1 ? 1 : walk.threads;
+    walk.possible = walk.threads;
+    walk.limit = walk.threads < FEWEST_THREADS ? walk.threads : FEWEST_THREADS;
+    walk.cross_mounts = cross_mounts != 0;
+    walk.has_ceiling = has_ceiling != 0;
+    walk.ceiling_bytes = ceiling_bytes;
+    walk.ceiling_files = ceiling_files;
+    walk.ceiling_allocated = ceiling_allocated != 0;
+    walk.skip = patterns(skip);
+    walk.workers = calloc((size_t)walk.threads, sizeof *walk.workers);
+    if (walk.skip == NULL || walk.workers == NULL) {
+        free(walk.skip);
+        free(walk.workers);
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&walk.lock, NULL);
+    pthread_mutex_init(&walk.linked.lock, NULL);
+    pthread_cond_init(&walk.work, NULL);
+    pthread_cond_init(&walk.over, &monotonic);
+
+    PyThreadState *python = PyEval_SaveThread();
+    int error = begin(&walk, home);
+    if (error == 0)
+        error = look_after(&walk, deadline, &python);
+    PyEval_RestoreThread(python);
+
+    if (error != 0) {
+        errno = error;
+        PyErr_SetFromErrno(PyExc_OSError);
+    } else if (walk.ending == OUT_OF_MEMORY) {
+        PyErr_NoMemory();
+    } else if (walk.ending != INTERRUPTED) {
+        answer = result(&walk);
+    }
+    clear(&walk);
+    pthread_cond_destroy(&walk.over);
+    pthread_cond_destroy(&walk.work);
+    pthread_mutex_destroy(&walk.linked.lock);
+    pthread_mutex_destroy(&walk.lock);
+    pthread_condattr_destroy(&monotonic);
+    free(walk.workers);
+    free(walk.skip);
+    return answer;
+}
+
+static PyObject *fits(PyObject *module, PyObject *arguments)
+{
+    const char *pattern, *name;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "yy:matches", &pattern, &name))
+        return NULL;
+    return PyBool_FromLong(matches(pattern, name));
+}
+
+static PyMethodDef methods[] = {
+    {"walk", walk_home, METH_VARARGS,
+     "walk(home, most_open, threads, deadline_secs, cross_mounts, skip, has_ceiling,\n"
+     "     (bytes, files, allocated)) -> dict\n\n"
+     "Count a home, given as a handle, which stays the caller's. Raises OSError,\n"
+     "MemoryError, or what a signal's handler raises."},
+    {"matches", fits, METH_VARARGS,
+     "matches(pattern, name) -> bool\n\nWhether a name matches a pattern of `skip`."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_walk", "The compiled walk: see walk.py.", 0, methods, NULL, NULL,
+    NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__walk(void)
+{
+    return PyModule_Create(&definition);
+}
