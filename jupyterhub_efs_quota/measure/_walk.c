@@ -45,6 +45,7 @@
 
 enum {
     BLOCK_BYTES = 64 * 1024, /* of a directory's entries, read by one call */
+    REACHED_KEPT = 64,
     BATCH_NAMES = 16,
     BATCH_BYTES = 4 * 1024,
     /* A directory with more work in it than this is set aside until that is done, so that
@@ -459,19 +460,40 @@ static int if_same(const struct directory *here, int handle)
     return -1;
 }
 
-/* Go down by names from `path[0]`, whose handle is `start`, to its `levels`th descendant. */
+/* Go down by names from `path[0]`, whose handle is `start`, to path[levels]. Keeps the
+   last few handles, since those directories will be needed next. 0, or an errno. */
 static int descend(struct worker *worker, int start, struct directory **path, size_t levels)
 {
-    int handle = start;
-    for (size_t level = 1; level <= levels && handle >= 0; level++) {
-        int next = open_below(worker, handle, path[level]->name);
-        int error = errno;
-        if (handle != start)
-            close(handle);
-        handle = next;
-        errno = error;
+    struct walk *walk = worker->walk;
+    int handles[REACHED_KEPT], error = 0;
+    size_t most = walk->most_open / 2 < REACHED_KEPT ? walk->most_open / 2 : REACHED_KEPT;
+    size_t first = levels > most ? levels - most + 1 : 1, level = 1;
+    for (int from = start; level <= levels; level++) {
+        int handle = open_below(worker, from, path[level]->name);
+        error = errno;
+        if (from != start && level <= first)
+            close(from);
+        if (handle >= 0 && level >= first) {
+            handle = if_same(path[level], handle);
+            error = errno;
+        }
+        if (handle < 0)
+            break;
+        error = 0;
+        from = handle;
+        if (level >= first)
+            handles[level - first] = handle;
     }
-    return if_same(path[levels], handle);
+    lock(worker, &walk->lock);
+    for (size_t kept = first; kept < level; kept++) {
+        int handle = handles[kept - first];
+        if (path[kept]->handle < 0)
+            keep(walk, path[kept], handle);
+        else
+            close(handle); /* another thread was quicker */
+    }
+    unlock(&walk->lock);
+    return error;
 }
 
 /* The handle of a directory that this thread uses, opened again if it was closed.
@@ -484,39 +506,26 @@ static int reach(struct worker *worker, struct directory *here)
     struct directory *start = here;
     for (; start->handle < 0 && here->lost == 0; start = start->parent)
         levels++;
-    if (levels == 0) {
-        int handle = here->handle, error = here->lost;
-        unlock(&walk->lock);
-        errno = error;
-        return handle;
-    }
+    int handle = start->handle, error = here->lost;
     start->users++;
-    int from = start->handle;
     unlock(&walk->lock);
-
-    /* The names are safe to read: whoever uses a directory holds all those above it. */
-    struct directory **path = calloc(levels + 1, sizeof(struct directory *));
-    int handle = -1, error = ENOMEM;
-    if (path != NULL) {
-        size_t level = levels + 1;
-        for (struct directory *each = here; level > 0; each = each->parent)
-            path[--level] = each;
-        handle = descend(worker, from, path, levels);
-        error = errno;
-        free(path);
+    if (levels > 0) {
+        /* The names are safe to read: whoever uses a directory holds all those above it. */
+        struct directory **path = calloc(levels + 1, sizeof(struct directory *));
+        error = ENOMEM;
+        if (path != NULL) {
+            size_t level = levels + 1;
+            for (struct directory *each = here; level > 0; each = each->parent)
+                path[--level] = each;
+            error = descend(worker, handle, path, levels);
+            free(path);
+        }
     }
-
     lock(worker, &walk->lock);
     start->users--;
-    if (handle < 0) {
-        if (here->handle < 0 && !out_of_handles(error))
-            here->lost = error;
-    } else if (here->handle < 0) {
-        keep(walk, here, handle);
-    } else {
-        close(handle); /* another thread was quicker */
-    }
     handle = here->handle;
+    if (handle < 0 && !out_of_handles(error))
+        here->lost = error;
     unlock(&walk->lock);
     errno = error;
     return handle;
@@ -1068,7 +1077,7 @@ static PyObject *walk_home(PyObject *module, PyObject *arguments)
         PyErr_SetFromErrno(PyExc_OSError);
     } else if (walk.ending == OUT_OF_MEMORY) {
         PyErr_NoMemory();
-    } else if (walk.ending != INTERRUPTED) {
+    } else if (!PyErr_Occurred()) { /* a signal may have come when all was done */
         answer = result(&walk);
     }
     clear(&walk);

@@ -30,6 +30,10 @@ _LARGEST = 2**63 - 1
 _HANDLES_WAIT_SECS = 0.05
 
 
+class _NoTime(Exception):
+    """The deadline has passed before the home was open."""
+
+
 def walk(task: Task) -> Usage:
     """Measure one home. Raises MeasureError if it cannot be opened at all."""
     return ENGINES[engine()](task)
@@ -58,12 +62,12 @@ def walk_compiled(task: Task) -> Usage:
 
     def wait() -> None:
         if time.monotonic() > deadline:
-            raise TimeoutError
+            raise _NoTime
         time.sleep(_HANDLES_WAIT_SECS)
 
     try:
         handle = open_home(task.home, wait)
-    except TimeoutError:
+    except _NoTime:
         return Usage(timed_out=True)
     ceiling = task.ceiling
     try:
