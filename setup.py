@@ -18,10 +18,17 @@ version = re.search(
 stable = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
 walk = Extension(
     "jupyterhub_efs_quota.measure._walk",
-    ["jupyterhub_efs_quota/measure/_walk.c"],
+    [
+        "jupyterhub_efs_quota/measure/_walk.c",
+        "jupyterhub_efs_quota/measure/_walk_linked.c",
+        "jupyterhub_efs_quota/measure/_walk_module.c",
+        "jupyterhub_efs_quota/measure/_walk_pattern.c",
+    ],
+    depends=["jupyterhub_efs_quota/measure/_walk.h"],
     define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
     py_limited_api=stable,
-    extra_compile_args=["-O2"],
+    extra_compile_args=["-O2", "-fvisibility=hidden", "-pthread"],
+    extra_link_args=["-pthread"],
     # Where it cannot be built, measure/twin.py does the same in Python.
     optional=True,
 )

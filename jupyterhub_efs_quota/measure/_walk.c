@@ -1,8 +1,8 @@
 /*
- * The compiled walk: counts a home in several threads, without Python's lock.
+ * The compiled walk: counts a home in several threads.
  *
- * walk.py calls it; twin.py does the same in Python, to the last count, and is the
- * easier one to read first.
+ * walk.py calls it through _walk_module.c; twin.py does the same in Python, to the last
+ * count, and is the easier one to read first.
  *
  * Two kinds of work wait on stacks: directories to read, and batches of names to examine.
  * A thread that reads a directory examines its entries itself, block by block: on NFS
@@ -21,11 +21,7 @@
  * from time to time.
  */
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "_walk.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -33,8 +29,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -45,14 +39,12 @@
 
 enum {
     BLOCK_BYTES = 64 * 1024, /* of a directory's entries, read by one call */
-    REACHED_KEPT = 64,
     BATCH_NAMES = 16,
     BATCH_BYTES = 4 * 1024,
     /* A directory with more work in it than this is set aside until that is done, so that
        memory is bounded however wide it is. */
     MOST_FOUND = 4096,
     FEWEST_THREADS = 2,
-    NAMES_KEPT = 5,
     HANDLES_WAIT_MSECS = 50,
     LOOK_MSECS = 100,
     STACK_BYTES = 256 * 1024,
@@ -60,8 +52,6 @@ enum {
 
 #define OPEN_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
 #define WANTED (STATX_TYPE | STATX_NLINK | STATX_INO | STATX_SIZE | STATX_BLOCKS)
-
-enum ending { GOING_ON, ENDED, TIMED_OUT, PROVEN_OVER, INTERRUPTED, OUT_OF_MEMORY };
 
 /* What getdents64 writes. */
 struct entry {
@@ -72,15 +62,12 @@ struct entry {
     char name[];
 };
 
-struct counts {
-    uint64_t bytes, allocated, files, dirs, unreadable, vanished;
-};
-
 struct directory {
     struct directory *parent;        /* NULL: the home */
     struct directory *next;          /* on a stack, or in the list that a thread has found */
     struct directory *older, *newer; /* among those whose handles are kept */
     uint64_t device, inode;
+    struct directory *way_back;      /* one right below that is open: its `..` is this one */
     int handle;     /* -1: not opened yet, or closed for now */
     int users;      /* threads that need the handle now: it is not closed under them */
     size_t holders; /* sub-directories, batches, and its own reading: freed at 0 */
@@ -95,15 +82,6 @@ struct batch {
     struct directory *where;
     size_t bytes; /* of the names, each with its NUL */
     char names[];
-};
-
-/* The files with several names that were counted: a hash table of device and inode. */
-struct linked {
-    pthread_mutex_t lock;
-    struct identity {
-        uint64_t device, inode; /* inode 0: free */
-    } * slots;
-    size_t size, used;
 };
 
 struct worker {
@@ -125,31 +103,25 @@ struct worker {
 };
 
 struct walk {
-    bool cross_mounts;
-    const char **skip; /* patterns, up to a NULL */
-    bool has_ceiling, ceiling_allocated;
-    int64_t ceiling_bytes, ceiling_files;
-    uint64_t device;
-    int most_open;
-
-    pthread_mutex_t lock;
-    pthread_cond_t work, over;
+    const struct task *task;
+    uint64_t device; /* the home's */
+    double deadline;
     atomic_int ending;
+
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t work, over;
+    struct found *found;
+    atomic_int names_count;
     struct directory *directories, *set_aside;
     struct batch *batches;
     struct directory *oldest, *newest;
     int open;
-    /* Threads: asked for, possible, wanted now, started, at work, waiting for work. */
-    int threads, possible, limit, started, active, idle;
+    /* Threads: possible, wanted now, started, at work, waiting for work. */
+    int possible, limit, started, active, idle;
     struct worker *workers;
-    struct counts counts;
+
+    pthread_mutex_t linked_lock;
     struct linked linked;
-    /* The first few names that could not be read, and why. */
-    struct {
-        char *name;
-        int error;
-    } kept[NAMES_KEPT];
-    atomic_int kept_count;
 };
 
 /* ---- locks, and what blocks ------------------------------------------------------- */
@@ -207,53 +179,23 @@ static uint64_t device_of(const struct statx *found)
     return (uint64_t)found->stx_dev_major << 32 | found->stx_dev_minor;
 }
 
-static size_t slot_of(const struct linked *linked, struct identity identity)
+/* A sum that stays at the largest number: three sparse files can be more than 64 bits hold,
+   and must not come out as next to nothing. */
+static uint64_t sum_of(uint64_t one, uint64_t other)
 {
-    uint64_t mixed = identity.inode ^ identity.device << 1;
-    mixed = (mixed ^ mixed >> 33) * 0xff51afd7ed558ccdULL;
-    mixed = (mixed ^ mixed >> 33) * 0xc4ceb9fe1a85ec53ULL;
-    size_t slot = (mixed ^ mixed >> 33) & (linked->size - 1);
-    while (linked->slots[slot].inode != 0 && (linked->slots[slot].inode != identity.inode ||
-                                              linked->slots[slot].device != identity.device))
-        slot = (slot + 1) & (linked->size - 1);
-    return slot;
-}
-
-static bool make_larger(struct linked *linked)
-{
-    struct linked larger = {.size = linked->size ? 2 * linked->size : 64};
-    larger.slots = calloc(larger.size, sizeof *larger.slots);
-    if (larger.slots == NULL)
-        return false;
-    for (size_t i = 0; i < linked->size; i++)
-        if (linked->slots[i].inode != 0)
-            larger.slots[slot_of(&larger, linked->slots[i])] = linked->slots[i];
-    free(linked->slots);
-    linked->slots = larger.slots;
-    linked->size = larger.size;
-    return true;
+    return one + other < one ? UINT64_MAX : one + other;
 }
 
 /* Whether a file with several names is met for the first time. */
-static bool first_met(struct worker *worker, const struct statx *found)
+static bool first_met(struct worker *worker, const struct statx *entry)
 {
-    struct linked *linked = &worker->walk->linked;
-    /* No file system gives inode 0 to a file; if one did, those would count as one. */
-    struct identity identity = {device_of(found), found->stx_ino ? found->stx_ino : UINT64_MAX};
-    bool is_new = false;
-    lock(worker, &linked->lock);
-    if (4 * (linked->used + 1) > 3 * linked->size && !make_larger(linked)) {
-        end(worker->walk, OUT_OF_MEMORY);
-    } else {
-        struct identity *slot = &linked->slots[slot_of(linked, identity)];
-        is_new = slot->inode == 0;
-        if (is_new) {
-            *slot = identity;
-            linked->used++;
-        }
-    }
-    unlock(&linked->lock);
-    return is_new;
+    struct walk *walk = worker->walk;
+    lock(worker, &walk->linked_lock);
+    enum met met = meet(&walk->linked, device_of(entry), entry->stx_ino);
+    unlock(&walk->linked_lock);
+    if (met == NO_MEMORY)
+        end(walk, OUT_OF_MEMORY);
+    return met == FIRST_MET;
 }
 
 static void skipped(struct worker *worker, const char *name, int error)
@@ -262,14 +204,14 @@ static void skipped(struct worker *worker, const char *name, int error)
     worker->counts.unreadable++;
     if (error == ENOENT || error == ENOTDIR || error == ELOOP) {
         worker->counts.vanished++;
-    } else if (atomic_load(&walk->kept_count) < NAMES_KEPT) {
+    } else if (atomic_load(&walk->names_count) < NAMES_KEPT) {
         char *copy = strdup(name);
         lock(worker, &walk->lock);
-        int count = atomic_load(&walk->kept_count);
+        int count = atomic_load(&walk->names_count);
         if (copy != NULL && count < NAMES_KEPT) {
-            walk->kept[count].name = copy;
-            walk->kept[count].error = error;
-            atomic_store(&walk->kept_count, count + 1);
+            walk->found->names[count].name = copy;
+            walk->found->names[count].error = error;
+            atomic_store(&walk->names_count, count + 1);
             copy = NULL;
         }
         unlock(&walk->lock);
@@ -277,64 +219,10 @@ static void skipped(struct worker *worker, const char *name, int error)
     }
 }
 
-/* Whether a name has a byte of the set that begins at `set`, after the `[`. Gives the place
-   after the set in `end`; a `[` without an end is no set: NULL. */
-static bool in_set(const char *set, unsigned char byte, const char **end)
-{
-    bool negated = *set == '!', in = false;
-    const char *from = set + negated;
-    const char *close = *from == '\0' ? NULL : strchr(from + 1, ']'); /* a first ] is itself */
-    *end = close == NULL ? NULL : close + 1;
-    while (close != NULL && from < close) {
-        bool range = from + 2 < close && from[1] == '-';
-        unsigned char low = (unsigned char)from[0], high = (unsigned char)from[range ? 2 : 0];
-        in |= low <= byte && byte <= high;
-        from += range ? 3 : 1;
-    }
-    return in != negated;
-}
-
-/* Whether a name matches a pattern of * ? [abc] [a-z] [!a], as Python's fnmatch on bytes. */
-static bool matches(const char *pattern, const char *name)
-{
-    const char *star = NULL, *after_star = NULL, *set_end;
-    for (;;) {
-        bool fits = false;
-        const char *next = pattern + 1;
-        if (*pattern == '*') {
-            star = pattern++;
-            after_star = name;
-            continue;
-        }
-        if (*name == '\0') {
-            if (*pattern == '\0')
-                return true;
-        } else if (*pattern == '[') {
-            fits = in_set(pattern + 1, (unsigned char)*name, &set_end);
-            if (set_end == NULL)
-                fits = *name == '[';
-            else
-                next = set_end;
-        } else {
-            fits = *pattern == '?' || *pattern == *name;
-        }
-        if (fits && *pattern != '\0') {
-            pattern = next;
-            name++;
-        } else if (star != NULL && *after_star != '\0') {
-            /* Let the star take one more byte, and try from there. */
-            pattern = star + 1;
-            name = ++after_star;
-        } else {
-            return false;
-        }
-    }
-}
-
 /* Remember a sub-directory that is to be entered. */
 static void note_directory(struct worker *worker, struct directory *where, const char *name)
 {
-    for (const char **pattern = worker->walk->skip; *pattern != NULL; pattern++)
+    for (const char **pattern = worker->walk->task->skip; *pattern != NULL; pattern++)
         if (matches(*pattern, name))
             return;
     size_t length = strlen(name) + 1;
@@ -363,7 +251,7 @@ static void examine(struct worker *worker, struct directory *where, int handle, 
     } else if (found.stx_nlink < 2 || first_met(worker, &found)) {
         worker->counts.files++;
         if (S_ISREG(found.stx_mode) || S_ISLNK(found.stx_mode)) {
-            worker->counts.bytes += found.stx_size;
+            worker->counts.bytes = sum_of(worker->counts.bytes, found.stx_size);
             worker->counts.allocated += found.stx_blocks * 512;
         }
     }
@@ -372,20 +260,21 @@ static void examine(struct worker *worker, struct directory *where, int handle, 
 /* Add up what a thread has counted. With the lock held. */
 static void add_up(struct worker *worker)
 {
-    struct walk *walk = worker->walk;
-    struct counts *sum = &walk->counts, *part = &worker->counts;
-    sum->bytes += part->bytes;
+    const struct task *task = worker->walk->task;
+    struct counts *sum = &worker->walk->found->counts, *part = &worker->counts;
+    sum->bytes = sum_of(sum->bytes, part->bytes);
     sum->allocated += part->allocated;
     sum->files += part->files;
     sum->dirs += part->dirs;
     sum->unreadable += part->unreadable;
     sum->vanished += part->vanished;
-    memset(part, 0, sizeof *part);
-    int64_t size = (int64_t)(walk->ceiling_allocated ? sum->allocated : sum->bytes);
-    if (walk->has_ceiling &&
-        (size > walk->ceiling_bytes ||
-         (walk->ceiling_files != 0 && (int64_t)sum->files > walk->ceiling_files)))
-        end(walk, PROVEN_OVER);
+    *part = (struct counts){0};
+    uint64_t size = task->ceiling_allocated ? sum->allocated : sum->bytes;
+    bool over = task->ceiling_bytes < 0 || size > (uint64_t)task->ceiling_bytes;
+    bool too_many = task->ceiling_files < 0 ||
+                    (task->ceiling_files > 0 && sum->files > (uint64_t)task->ceiling_files);
+    if (task->has_ceiling && (over || too_many))
+        end(worker->walk, PROVEN_OVER);
 }
 
 /* ---- handles ---------------------------------------------------------------------- */
@@ -398,6 +287,8 @@ static int give_up(struct walk *walk, struct directory *here)
     *(here->newer ? &here->newer->older : &walk->newest) = here->older;
     here->older = here->newer = NULL;
     here->handle = -1;
+    if (here->parent != NULL && here->parent->way_back == here)
+        here->parent->way_back = NULL;
     walk->open--;
     return handle;
 }
@@ -418,12 +309,18 @@ static bool close_one(struct walk *walk)
 /* Keep a handle for those who come after. With the lock held. */
 static void keep(struct walk *walk, struct directory *here, int handle)
 {
+    if (here->handle >= 0) { /* another thread was quicker */
+        close(handle);
+        return;
+    }
     here->handle = handle;
+    if (here->parent != NULL)
+        here->parent->way_back = here;
     here->older = walk->newest;
     *(walk->newest ? &walk->newest->newer : &walk->oldest) = here;
     walk->newest = here;
     walk->open++;
-    while (walk->open > walk->most_open && close_one(walk))
+    while (walk->open > walk->task->most_open && close_one(walk))
         ;
 }
 
@@ -460,77 +357,6 @@ static int if_same(const struct directory *here, int handle)
     return -1;
 }
 
-/* Go down by names from `path[0]`, whose handle is `start`, to path[levels]. Keeps the
-   last few handles, since those directories will be needed next. 0, or an errno. */
-static int descend(struct worker *worker, int start, struct directory **path, size_t levels)
-{
-    struct walk *walk = worker->walk;
-    int handles[REACHED_KEPT], error = 0;
-    size_t most = walk->most_open / 2 < REACHED_KEPT ? walk->most_open / 2 : REACHED_KEPT;
-    size_t first = levels > most ? levels - most + 1 : 1, level = 1;
-    for (int from = start; level <= levels; level++) {
-        int handle = open_below(worker, from, path[level]->name);
-        error = errno;
-        if (from != start && level <= first)
-            close(from);
-        if (handle >= 0 && level >= first) {
-            handle = if_same(path[level], handle);
-            error = errno;
-        }
-        if (handle < 0)
-            break;
-        error = 0;
-        from = handle;
-        if (level >= first)
-            handles[level - first] = handle;
-    }
-    lock(worker, &walk->lock);
-    for (size_t kept = first; kept < level; kept++) {
-        int handle = handles[kept - first];
-        if (path[kept]->handle < 0)
-            keep(walk, path[kept], handle);
-        else
-            close(handle); /* another thread was quicker */
-    }
-    unlock(&walk->lock);
-    return error;
-}
-
-/* The handle of a directory that this thread uses, opened again if it was closed.
-   -1 and errno if it was moved away. */
-static int reach(struct worker *worker, struct directory *here)
-{
-    struct walk *walk = worker->walk;
-    size_t levels = 0;
-    lock(worker, &walk->lock);
-    struct directory *start = here;
-    for (; start->handle < 0 && here->lost == 0; start = start->parent)
-        levels++;
-    int handle = start->handle, error = here->lost;
-    start->users++;
-    unlock(&walk->lock);
-    if (levels > 0) {
-        /* The names are safe to read: whoever uses a directory holds all those above it. */
-        struct directory **path = calloc(levels + 1, sizeof(struct directory *));
-        error = ENOMEM;
-        if (path != NULL) {
-            size_t level = levels + 1;
-            for (struct directory *each = here; level > 0; each = each->parent)
-                path[--level] = each;
-            error = descend(worker, handle, path, levels);
-            free(path);
-        }
-    }
-    lock(worker, &walk->lock);
-    start->users--;
-    handle = here->handle;
-    if (handle < 0 && !out_of_handles(error))
-        here->lost = error;
-    unlock(&walk->lock);
-    errno = error;
-    return handle;
-}
-
 /* One thing less needs this directory. The last one frees it, and so on upwards. With the
    lock held, which is let go in between. */
 static void let_go(struct worker *worker, struct directory *here)
@@ -547,16 +373,88 @@ static void let_go(struct worker *worker, struct directory *here)
             if (above != NULL) /* the home's is our caller's */
                 close(handle);
             lock(worker, &walk->lock);
-            if (back >= 0 && above->handle < 0)
+            if (back >= 0)
                 keep(walk, above, back);
-            else if (back >= 0)
-                close(back);
         }
         free(here);
         here = above;
     }
     if (here == NULL)
         end(walk, ENDED); /* the home itself is done */
+}
+
+/* Open a directory again from the one right below it that is open. With the lock held,
+   which is let go in between. */
+static void climb(struct worker *worker, struct directory *here)
+{
+    struct walk *walk = worker->walk;
+    struct directory *below = here->way_back;
+    int handle = below->handle;
+    below->users++;
+    below->holders++;
+    unlock(&walk->lock);
+    handle = if_same(here, open_below(worker, handle, ".."));
+    lock(worker, &walk->lock);
+    if (handle >= 0)
+        keep(walk, here, handle);
+    below->users--;
+    let_go(worker, below);
+}
+
+/* Open a directory again by names, from the nearest above it that is open: the home always
+   is. 0, or an errno. With the lock held, which is let go in between. */
+static int descend(struct worker *worker, struct directory *here)
+{
+    struct walk *walk = worker->walk;
+    struct directory *start = here;
+    size_t levels = 0;
+    for (; start->handle < 0; start = start->parent)
+        levels++;
+    struct directory **path = calloc(levels, sizeof(struct directory *));
+    if (path == NULL)
+        return ENOMEM;
+    size_t level = levels;
+    for (struct directory *each = here; level > 0; each = each->parent)
+        path[--level] = each;
+    int from = start->handle, handle = from, error = 0;
+    start->users++;
+    unlock(&walk->lock);
+    /* The names are safe to read: whoever uses a directory holds all those above it. */
+    for (; level < levels && handle >= 0; level++) {
+        int below = open_below(worker, handle, path[level]->name);
+        error = errno;
+        if (handle != from)
+            close(handle);
+        handle = below;
+    }
+    if (handle >= 0 && (handle = if_same(here, handle)) < 0)
+        error = errno;
+    free(path);
+    lock(worker, &walk->lock);
+    start->users--;
+    if (handle < 0)
+        return error;
+    keep(walk, here, handle);
+    return 0;
+}
+
+/* The handle of a directory that this thread uses, opened again if it was closed.
+   -1 and errno if it was moved away. */
+static int reach(struct worker *worker, struct directory *here)
+{
+    struct walk *walk = worker->walk;
+    lock(worker, &walk->lock);
+    if (here->handle < 0 && here->way_back != NULL)
+        climb(worker, here);
+    int error = here->lost;
+    if (here->handle < 0 && error == 0) {
+        error = descend(worker, here);
+        here->lost = out_of_handles(error) ? 0 : error;
+    }
+    int handle = here->handle;
+    unlock(&walk->lock);
+    errno = error;
+    return handle;
 }
 
 /* ---- work ------------------------------------------------------------------------- */
@@ -633,7 +531,7 @@ static void hand_over(struct worker *worker, struct directory *where)
     }
     worker->found_count = 0;
     add_up(worker);
-    worker->crowded = walk->open > walk->most_open / 2;
+    worker->crowded = walk->open > walk->task->most_open / 2;
     call_one(walk);
     unlock(&walk->lock);
 }
@@ -668,7 +566,7 @@ static void examine_block(struct worker *worker, struct directory *here, size_t 
             stage(worker, here, name);
         } else {
             examine(worker, here, worker->handle, name);
-            if (!*sharing && ++examined == next_look && worker->walk->threads > 1) {
+            if (!*sharing && ++examined == next_look && worker->walk->task->threads > 1) {
                 long now = blocked(worker);
                 *sharing = 4 * (now - before) >= examined;
                 if (next_look < 1024) {
@@ -725,7 +623,7 @@ static int enter(struct worker *worker, struct directory *here)
     }
     here->device = device_of(&found);
     here->inode = found.stx_ino;
-    if (here->device != walk->device && !walk->cross_mounts) {
+    if (here->device != walk->device && !walk->task->cross_mounts) {
         close(handle);
         return 0;
     }
@@ -906,54 +804,55 @@ static double now_secs(void)
 }
 
 /* Count the home itself and put it on the stack. 0, or an errno. */
-static int begin(struct walk *walk, int handle)
+static int begin(struct walk *walk)
 {
-    struct statx found;
-    if (statx(handle, "", AT_EMPTY_PATH, WANTED, &found) != 0)
+    struct statx entry;
+    if (statx(walk->task->home, "", AT_EMPTY_PATH, WANTED, &entry) != 0)
         return errno;
     struct directory *home = calloc(1, sizeof *home + 1);
     if (home == NULL)
         return ENOMEM;
-    walk->device = home->device = device_of(&found);
-    home->inode = found.stx_ino;
-    walk->counts.dirs = 1;
-    walk->counts.allocated = found.stx_blocks * 512;
+    walk->device = home->device = device_of(&entry);
+    home->inode = entry.stx_ino;
+    home->handle = -1;
     home->entered = true;
     home->holders = 1;
     walk->directories = home;
-    keep(walk, home, handle);
+    keep(walk, home, walk->task->home);
+    walk->found->counts.dirs = 1;
+    walk->found->counts.allocated = entry.stx_blocks * 512;
     return 0;
 }
 
-/* Start the first thread, and look after the deadline and Ctrl-C until the walk is over.
-   0, or an errno. Called and left without the GIL. */
-static int look_after(struct walk *walk, double deadline, PyThreadState **python)
+/* Start the first thread, and look after the deadline until the walk is over. 0, or an
+   errno. */
+static int look_after(struct walk *walk)
 {
+    const struct task *task = walk->task;
     sigset_t all, before;
     sigfillset(&all);
-    /* Signals are for Python's own threads; new ones inherit this. */
+    /* Signals are for the caller's threads; new ones inherit this. */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_mutex_lock(&walk->lock);
     bool started = start_thread(walk);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     while (started && !stopped(walk)) {
         double now = now_secs(), until = now + LOOK_MSECS / 1e3;
-        if (now > deadline) {
+        if (now > walk->deadline) {
             end(walk, TIMED_OUT);
             break;
         }
-        until = until < deadline ? until : deadline + 1e-6;
+        until = until < walk->deadline ? until : walk->deadline + 1e-6;
         struct timespec wake = {.tv_sec = (time_t)until};
         wake.tv_nsec = (long)(1e9 * (until - (double)wake.tv_sec));
         pthread_cond_timedwait(&walk->over, &walk->lock, &wake);
         pthread_mutex_unlock(&walk->lock);
-        PyEval_RestoreThread(*python);
-        bool interrupted = PyErr_CheckSignals() != 0;
-        *python = PyEval_SaveThread();
+        bool interrupted = task->interrupted(task->interrupted_with);
         pthread_mutex_lock(&walk->lock);
         if (interrupted)
             end(walk, INTERRUPTED);
     }
+    /* Once more, for one that went to sleep when memory ran out, which is said unlocked. */
     pthread_cond_broadcast(&walk->work);
     pthread_mutex_unlock(&walk->lock);
     for (int i = 0; i < walk->started; i++)
@@ -980,143 +879,38 @@ static void clear(struct walk *walk)
     pthread_mutex_unlock(&walk->lock);
     for (int i = 0; i < walk->started; i++)
         free(walk->workers[i].block);
-    for (int i = 0; i < walk->kept_count; i++)
-        free(walk->kept[i].name);
-    free(walk->linked.slots);
+    free(walk->linked.places);
 }
 
-/* ---- Python ----------------------------------------------------------------------- */
-
-static PyObject *result(const struct walk *walk)
+int walk_home(const struct task *task, struct found *found)
 {
-    const struct counts *counts = &walk->counts;
-    int ending = walk->ending;
-    PyObject *names = PyTuple_New(walk->kept_count);
-    for (int i = 0; names != NULL && i < walk->kept_count; i++) {
-        PyObject *pair = Py_BuildValue("(yi)", walk->kept[i].name, walk->kept[i].error);
-        if (pair == NULL || PyTuple_SetItem(names, i, pair) != 0) {
-            Py_DECREF(names);
-            return NULL;
-        }
-    }
-    return names == NULL ? NULL
-                         : Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:N,s:N,s:N,s:i}",
-                                         "bytes", counts->bytes,
-                                         "allocated", counts->allocated,
-                                         "files", counts->files,
-                                         "dirs", counts->dirs,
-                                         "unreadable", counts->unreadable,
-                                         "vanished", counts->vanished,
-                                         "names", names,
-                                         "timed_out", PyBool_FromLong(ending == TIMED_OUT),
-                                         "proven_over", PyBool_FromLong(ending == PROVEN_OVER),
-                                         "threads", walk->started);
-}
-
-/* The patterns of a tuple of bytes, which must outlive them; NULL with an exception. */
-static const char **patterns(PyObject *tuple)
-{
-    Py_ssize_t count = PyTuple_Size(tuple);
-    const char **list = calloc((size_t)count + 1, sizeof *list);
-    if (list == NULL)
-        PyErr_NoMemory();
-    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
-        list[i] = PyBytes_AsString(PyTuple_GetItem(tuple, i));
-        if (list[i] == NULL) {
-            free(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
-static PyObject *walk_home(PyObject *module, PyObject *arguments)
-{
-    struct walk walk = {0};
-    double deadline_secs;
-    int home, cross_mounts, has_ceiling, ceiling_allocated;
-    long long ceiling_bytes, ceiling_files;
-    PyObject *skip, *answer = NULL;
-    (void)module;
-    if (!PyArg_ParseTuple(arguments, "iiidpO!p(LLp):walk", &home, &walk.most_open, &walk.threads,
-                          &deadline_secs, &cross_mounts, &PyTuple_Type, &skip, &has_ceiling,
-                          &ceiling_bytes, &ceiling_files, &ceiling_allocated))
-        return NULL;
-    double deadline = now_secs() + deadline_secs;
-    walk.threads = walk.threads < 1 ? 1 : walk.threads;
-    walk.possible = walk.threads;
-    walk.limit = walk.threads < FEWEST_THREADS ? walk.threads : FEWEST_THREADS;
-    walk.cross_mounts = cross_mounts != 0;
-    walk.has_ceiling = has_ceiling != 0;
-    walk.ceiling_bytes = ceiling_bytes;
-    walk.ceiling_files = ceiling_files;
-    walk.ceiling_allocated = ceiling_allocated != 0;
-    walk.skip = patterns(skip);
-    walk.workers = calloc((size_t)walk.threads, sizeof *walk.workers);
-    if (walk.skip == NULL || walk.workers == NULL) {
-        free(walk.skip);
-        free(walk.workers);
-        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
-    }
+    struct walk walk = {.task = task, .found = found, .possible = task->threads};
+    walk.deadline = now_secs() + task->deadline_secs;
+    walk.limit = task->threads < FEWEST_THREADS ? task->threads : FEWEST_THREADS;
+    walk.workers = calloc((size_t)task->threads, sizeof *walk.workers);
+    if (walk.workers == NULL)
+        return ENOMEM;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&walk.lock, NULL);
-    pthread_mutex_init(&walk.linked.lock, NULL);
+    pthread_mutex_init(&walk.linked_lock, NULL);
     pthread_cond_init(&walk.work, NULL);
     pthread_cond_init(&walk.over, &monotonic);
 
-    PyThreadState *python = PyEval_SaveThread();
-    int error = begin(&walk, home);
+    int error = begin(&walk);
     if (error == 0)
-        error = look_after(&walk, deadline, &python);
-    PyEval_RestoreThread(python);
-
-    if (error != 0) {
-        errno = error;
-        PyErr_SetFromErrno(PyExc_OSError);
-    } else if (walk.ending == OUT_OF_MEMORY) {
-        PyErr_NoMemory();
-    } else if (!PyErr_Occurred()) { /* a signal may have come when all was done */
-        answer = result(&walk);
-    }
+        error = look_after(&walk);
+    found->ending = (enum ending)atomic_load(&walk.ending);
+    found->threads = walk.started;
+    found->names_count = atomic_load(&walk.names_count);
     clear(&walk);
+
     pthread_cond_destroy(&walk.over);
     pthread_cond_destroy(&walk.work);
-    pthread_mutex_destroy(&walk.linked.lock);
+    pthread_mutex_destroy(&walk.linked_lock);
     pthread_mutex_destroy(&walk.lock);
     pthread_condattr_destroy(&monotonic);
     free(walk.workers);
-    free(walk.skip);
-    return answer;
-}
-
-static PyObject *fits(PyObject *module, PyObject *arguments)
-{
-    const char *pattern, *name;
-    (void)module;
-    if (!PyArg_ParseTuple(arguments, "yy:matches", &pattern, &name))
-        return NULL;
-    return PyBool_FromLong(matches(pattern, name));
-}
-
-static PyMethodDef methods[] = {
-    {"walk", walk_home, METH_VARARGS,
-     "walk(home, most_open, threads, deadline_secs, cross_mounts, skip, has_ceiling,\n"
-     "     (bytes, files, allocated)) -> dict\n\n"
-     "Count a home, given as a handle, which stays the caller's. Raises OSError,\n"
-     "MemoryError, or what a signal's handler raises."},
-    {"matches", fits, METH_VARARGS,
-     "matches(pattern, name) -> bool\n\nWhether a name matches a pattern of `skip`."},
-    {NULL, NULL, 0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_walk", "The compiled walk: see walk.py.", 0, methods, NULL, NULL,
-    NULL, NULL,
-};
-
-PyMODINIT_FUNC PyInit__walk(void)
-{
-    return PyModule_Create(&definition);
+    return error;
 }

@@ -146,6 +146,21 @@ def test_a_sparse_file_counts_its_full_size(measure, home):
     assert found.allocated < 2**20
 
 
+def test_sizes_beyond_64_bits_do_not_wrap(measure):
+    try:
+        place = tempfile.mkdtemp(prefix="walk-", dir="/dev/shm")
+    except OSError:
+        pytest.skip("needs /dev/shm, where files can be that large")
+    try:
+        for name in "abc":
+            with open(os.path.join(place, name), "wb") as file:
+                file.truncate(2**63 - 1)
+        assert measure(place).bytes >= 2**64 - 1
+        assert measure(place, ceiling=Ceiling(2**63)).proven_over
+    finally:
+        shutil.rmtree(place)
+
+
 def test_a_link_counts_itself_and_nothing_that_it_points_to(measure, home):
     (home.parent / "outside").mkdir()
     (home.parent / "outside" / "large").write_bytes(b"x" * 100_000)
