@@ -168,7 +168,7 @@ def test_a_link_counts_itself_and_nothing_that_it_points_to(measure, home):
         (home / name).symlink_to(target)
     (home / "loop").symlink_to(".")
     found = measure(home)
-    assert found.bytes == len("../outside/large" "../outside" "nowhere" ".")
+    assert found.bytes == len("../outside/large../outsidenowhere.")
     assert (found.files, found.dirs, found.unreadable) == (4, 1, 0)
 
 
@@ -388,9 +388,7 @@ def test_no_handles_are_waited_for(measure, home):
 
 def test_no_handles_at_all_end_at_the_deadline(measure, home):
     (home / "below").mkdir()
-    found, _ = alone(
-        measure.engine, home, environment={"WALK_HANDLES": "3"}, deadline_secs=0.3
-    )
+    found, _ = alone(measure.engine, home, environment={"WALK_HANDLES": "3"}, deadline_secs=0.3)
     assert found["timed_out"]
     assert found["secs"] < 1.3
 
@@ -468,9 +466,7 @@ LEAVES = st.one_of(
 )
 TREES = st.dictionaries(
     NAMES,
-    st.recursive(
-        LEAVES, lambda below: st.dictionaries(NAMES, below, max_size=6), max_leaves=25
-    ),
+    st.recursive(LEAVES, lambda below: st.dictionaries(NAMES, below, max_size=6), max_leaves=25),
     max_size=8,
 )
 
@@ -591,7 +587,9 @@ def test_a_home_that_changes_never_leads_outside(measure, home, threads, few_han
         make_deep(make_deep_here, 20)
     until = time.monotonic() + 4
     changers = [
-        multiprocessing.get_context("fork").Process(target=change, args=(home, outside, seed, until))
+        multiprocessing.get_context("fork").Process(
+            target=change, args=(home, outside, seed, until)
+        )
         for seed in range(3)
     ]
     for changer in changers:
@@ -611,20 +609,68 @@ def test_a_home_that_changes_never_leads_outside(measure, home, threads, few_han
     assert walks > 10
 
 
+@pytest.fixture(scope="session")
+def bad_store(tmp_path_factory):
+    """A library that makes a process's store slow, or changes it at the worst moment."""
+    if not CAN_BUILD:
+        pytest.skip("needs gcc and Python's headers")
+    shim = tmp_path_factory.mktemp("store") / "bad_store.so"
+    subprocess.run(
+        [GCC, "-O1", "-shared", "-fPIC", str(HERE / "bad_store.c"), "-o", str(shim), "-ldl"],
+        check=True,
+    )
+    return str(shim)
+
+
+@pytest.fixture
+def trap(home):
+    """A directory outside of the home that shows in any total."""
+    outside = home.parent / "outside"
+    for name in (".", "b0", "b1", "b2", "d"):
+        (outside / name).mkdir(exist_ok=True)
+        with (outside / name / "huge").open("wb") as file:
+            file.truncate(2**42)
+    return outside
+
+
+@pytest.mark.parametrize("engine", [COMPILED, PYTHON])
+def test_a_directory_swapped_for_a_link_is_not_followed(engine, home, trap, bad_store, library):
+    (home / "d").mkdir()
+    (home / "d" / "file").write_bytes(b"x")
+    (home / "other").write_bytes(b"x" * 100)
+    environment = {"LD_PRELOAD": bad_store, "SWAP_ON": "d", "SWAP_TO": str(trap)}
+    found, _ = alone(engine, home, library, environment)
+    assert (home / "d").is_symlink()
+    assert (found["bytes"], found["dirs"]) == (100, 1)
+    assert (found["unreadable"], found["vanished"]) == (1, 1)
+
+
+@pytest.mark.parametrize("engine", [COMPILED, PYTHON])
+@pytest.mark.parametrize("threads", [1, 2, 64])
+def test_a_directory_moved_outside_does_not_lead_there(
+    engine, home, trap, bad_store, library, threads
+):
+    make_deep(home, 60, beside=3)
+    environment = {
+        "LD_PRELOAD": bad_store,
+        "SWAP_ON": "..",
+        "SWAP_TO": str(trap),
+        "WALK_HANDLES": "28",  # so that directories have to be found again
+    }
+    found, _ = alone(engine, home, library, environment, walk_threads=threads)
+    assert (trap / "moved0").is_dir()
+    assert found["bytes"] == 0
+    assert found["unreadable"] == found["vanished"]
+    assert not found["timed_out"]
+
+
 # A store that is slow.
 
 
-@pytest.fixture(scope="session")
-def slow(tmp_path_factory):
+@pytest.fixture
+def slow(bad_store):
     """The environment of a process whose store takes 2 ms for each file."""
-    if not CAN_BUILD:
-        pytest.skip("needs gcc and Python's headers")
-    shim = tmp_path_factory.mktemp("slow") / "slow_store.so"
-    subprocess.run(
-        [GCC, "-O1", "-shared", "-fPIC", str(HERE / "slow_store.c"), "-o", str(shim), "-ldl"],
-        check=True,
-    )
-    return {"LD_PRELOAD": str(shim), "SLOW_USECS": "2000"}
+    return {"LD_PRELOAD": bad_store, "SLOW_USECS": "2000"}
 
 
 def make_files(home, directories, files):
