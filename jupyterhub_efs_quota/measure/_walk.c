@@ -13,34 +13,24 @@
  * only while the kernel says that they had to wait (voluntary context switches).
  *
  * No link is followed and no path is built: every directory is opened relative to its
- * parent's handle. Only so many handles are kept; a directory that was closed is found
- * again from its sub-directory's `..`, or by names from the nearest one that is open, and
- * is taken only if it is still the one it was (device and inode).
+ * parent's handle. Which handles are kept is the business of _walk_handles.c.
  *
  * `walk.lock` guards whatever threads share; what a thread has counted it adds up there
  * from time to time.
  */
 
-#include "_walk.h"
+#include "_walk_inner.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     BLOCK_BYTES = 64 * 1024, /* of a directory's entries, read by one call */
     BATCH_NAMES = 16,
-    BATCH_BYTES = 4 * 1024,
     /* A directory with more work in it than this is set aside until that is done, so that
        memory is bounded however wide it is. */
     MOST_FOUND = 4096,
@@ -50,7 +40,6 @@ enum {
     STACK_BYTES = 256 * 1024,
 };
 
-#define OPEN_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
 #define WANTED (STATX_TYPE | STATX_NLINK | STATX_INO | STATX_SIZE | STATX_BLOCKS)
 
 /* What getdents64 writes. */
@@ -62,104 +51,7 @@ struct entry {
     char name[];
 };
 
-struct directory {
-    struct directory *parent;        /* NULL: the home */
-    struct directory *next;          /* on a stack, or in the list that a thread has found */
-    struct directory *older, *newer; /* among those whose handles are kept */
-    uint64_t device, inode;
-    struct directory *way_back;      /* one right below that is open: its `..` is this one */
-    int handle;     /* -1: not opened yet, or closed for now */
-    int users;      /* threads that need the handle now: it is not closed under them */
-    size_t holders; /* sub-directories, batches, and its own reading: freed at 0 */
-    int lost;       /* why it could not be opened again (an errno); 0: not tried in vain */
-    bool entered;   /* counted, and at least begun to be read */
-    bool half_read; /* its handle knows where to read on, so it is not closed */
-    char name[];    /* the home: empty */
-};
-
-struct batch {
-    struct batch *next;
-    struct directory *where;
-    size_t bytes; /* of the names, each with its NUL */
-    char names[];
-};
-
-struct worker {
-    struct walk *walk;
-    pthread_t thread;
-    char *block;
-    int handle;           /* of the directory that is being read */
-    struct counts counts; /* not yet added to the walk's */
-    /* Sub-directories and names found, not yet handed over. */
-    struct directory *found;
-    size_t found_count;
-    size_t staged_bytes, staged_count;
-    char staged[BATCH_BYTES];
-    size_t handed_over; /* pieces of work, in this turn */
-    bool crowded;       /* too many handles are kept to set a directory aside */
-    /* Since the number of threads was last thought about. */
-    long calls, switches;
-    long own_waits; /* switches that our own locks caused */
-};
-
-struct walk {
-    const struct task *task;
-    uint64_t device; /* the home's */
-    double deadline;
-    atomic_int ending;
-
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t work, over;
-    struct found *found;
-    atomic_int names_count;
-    struct directory *directories, *set_aside;
-    struct batch *batches;
-    struct directory *oldest, *newest;
-    int open;
-    /* Threads: possible, wanted now, started, at work, waiting for work. */
-    int possible, limit, started, active, idle;
-    struct worker *workers;
-
-    pthread_mutex_t linked_lock;
-    struct linked linked;
-};
-
-/* ---- locks, and what blocks ------------------------------------------------------- */
-
-static long voluntary_switches(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_THREAD, &usage);
-    return usage.ru_nvcsw;
-}
-
-/* How often this thread has waited for the store. */
-static long blocked(const struct worker *worker)
-{
-    return voluntary_switches() - worker->own_waits;
-}
-
-static void lock(struct worker *worker, pthread_mutex_t *mutex)
-{
-    if (pthread_mutex_trylock(mutex) != 0) {
-        long before = voluntary_switches();
-        pthread_mutex_lock(mutex);
-        worker->own_waits += voluntary_switches() - before;
-    }
-}
-
-static void unlock(pthread_mutex_t *mutex)
-{
-    pthread_mutex_unlock(mutex);
-}
-
-static bool stopped(struct walk *walk)
-{
-    return atomic_load_explicit(&walk->ending, memory_order_relaxed) != GOING_ON;
-}
-
-/* End the walk. The first reason counts. With the walk's lock held, but for lack of memory. */
-static void end(struct walk *walk, enum ending why)
+void end_walk(struct walk *walk, enum ending why)
 {
     int going_on = GOING_ON;
     atomic_compare_exchange_strong(&walk->ending, &going_on, why);
@@ -167,17 +59,7 @@ static void end(struct walk *walk, enum ending why)
     pthread_cond_broadcast(&walk->over);
 }
 
-static bool out_of_handles(int error)
-{
-    return error == EMFILE || error == ENFILE;
-}
-
 /* ---- counting --------------------------------------------------------------------- */
-
-static uint64_t device_of(const struct statx *found)
-{
-    return (uint64_t)found->stx_dev_major << 32 | found->stx_dev_minor;
-}
 
 /* A sum that stays at the largest number: three sparse files can be more than 64 bits hold,
    and must not come out as next to nothing. */
@@ -194,7 +76,7 @@ static bool first_met(struct worker *worker, const struct statx *entry)
     enum met met = meet(&walk->linked, device_of(entry), entry->stx_ino);
     unlock(&walk->linked_lock);
     if (met == NO_MEMORY)
-        end(walk, OUT_OF_MEMORY);
+        end_walk(walk, OUT_OF_MEMORY);
     return met == FIRST_MET;
 }
 
@@ -228,7 +110,7 @@ static void note_directory(struct worker *worker, struct directory *where, const
     size_t length = strlen(name) + 1;
     struct directory *found = calloc(1, sizeof *found + length);
     if (found == NULL) {
-        end(worker->walk, OUT_OF_MEMORY);
+        end_walk(worker->walk, OUT_OF_MEMORY);
         return;
     }
     memcpy(found->name, name, length);
@@ -274,187 +156,7 @@ static void add_up(struct worker *worker)
     bool too_many = task->ceiling_files < 0 ||
                     (task->ceiling_files > 0 && sum->files > (uint64_t)task->ceiling_files);
     if (task->has_ceiling && (over || too_many))
-        end(worker->walk, PROVEN_OVER);
-}
-
-/* ---- handles ---------------------------------------------------------------------- */
-
-/* No longer keep a directory's handle; the caller closes it. With the lock held. */
-static int give_up(struct walk *walk, struct directory *here)
-{
-    int handle = here->handle;
-    *(here->older ? &here->older->newer : &walk->oldest) = here->newer;
-    *(here->newer ? &here->newer->older : &walk->newest) = here->older;
-    here->older = here->newer = NULL;
-    here->handle = -1;
-    if (here->parent != NULL && here->parent->way_back == here)
-        here->parent->way_back = NULL;
-    walk->open--;
-    return handle;
-}
-
-/* Close the handle that is needed last: the one kept for longest. With the lock held. */
-static bool close_one(struct walk *walk)
-{
-    for (struct directory *here = walk->oldest; here != NULL; here = here->newer) {
-        /* The home stays open: it is the one way back to all others. */
-        if (here->users == 0 && !here->half_read && here->parent != NULL) {
-            close(give_up(walk, here));
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Keep a handle for those who come after. With the lock held. */
-static void keep(struct walk *walk, struct directory *here, int handle)
-{
-    if (here->handle >= 0) { /* another thread was quicker */
-        close(handle);
-        return;
-    }
-    here->handle = handle;
-    if (here->parent != NULL)
-        here->parent->way_back = here;
-    here->older = walk->newest;
-    *(walk->newest ? &walk->newest->newer : &walk->oldest) = here;
-    walk->newest = here;
-    walk->open++;
-    while (walk->open > walk->task->most_open && close_one(walk))
-        ;
-}
-
-/* Open a directory. Gives -1 and errno if that fails; other files' handles were closed
-   first where there was one too many. */
-static int open_below(struct worker *worker, int start, const char *name)
-{
-    for (;;) {
-        worker->calls++;
-        int handle = openat(start, name, OPEN_FLAGS);
-        if (handle >= 0 || !out_of_handles(errno))
-            return handle;
-        int error = errno;
-        lock(worker, &worker->walk->lock);
-        bool closed = close_one(worker->walk);
-        unlock(&worker->walk->lock);
-        errno = error;
-        if (!closed)
-            return -1;
-    }
-}
-
-/* The handle, if it is the directory's own; else it is closed: -1 and ENOENT. */
-static int if_same(const struct directory *here, int handle)
-{
-    struct statx found;
-    if (handle < 0)
-        return -1;
-    if (statx(handle, "", AT_EMPTY_PATH, STATX_INO, &found) == 0 && found.stx_ino == here->inode &&
-        device_of(&found) == here->device)
-        return handle;
-    close(handle);
-    errno = ENOENT;
-    return -1;
-}
-
-/* One thing less needs this directory. The last one frees it, and so on upwards. With the
-   lock held, which is let go in between. */
-static void let_go(struct worker *worker, struct directory *here)
-{
-    struct walk *walk = worker->walk;
-    while (here != NULL && --here->holders == 0) {
-        struct directory *above = here->parent;
-        if (here->handle >= 0) {
-            bool lead_back = above != NULL && above->handle < 0 && !stopped(walk);
-            int handle = give_up(walk, here), back = -1;
-            unlock(&walk->lock);
-            if (lead_back)
-                back = if_same(above, openat(handle, "..", OPEN_FLAGS));
-            if (above != NULL) /* the home's is our caller's */
-                close(handle);
-            lock(worker, &walk->lock);
-            if (back >= 0)
-                keep(walk, above, back);
-        }
-        free(here);
-        here = above;
-    }
-    if (here == NULL)
-        end(walk, ENDED); /* the home itself is done */
-}
-
-/* Open a directory again from the one right below it that is open. With the lock held,
-   which is let go in between. */
-static void climb(struct worker *worker, struct directory *here)
-{
-    struct walk *walk = worker->walk;
-    struct directory *below = here->way_back;
-    int handle = below->handle;
-    below->users++;
-    below->holders++;
-    unlock(&walk->lock);
-    handle = if_same(here, open_below(worker, handle, ".."));
-    lock(worker, &walk->lock);
-    if (handle >= 0)
-        keep(walk, here, handle);
-    below->users--;
-    let_go(worker, below);
-}
-
-/* Open a directory again by names, from the nearest above it that is open: the home always
-   is. 0, or an errno. With the lock held, which is let go in between. */
-static int descend(struct worker *worker, struct directory *here)
-{
-    struct walk *walk = worker->walk;
-    struct directory *start = here;
-    size_t levels = 0;
-    for (; start->handle < 0; start = start->parent)
-        levels++;
-    struct directory **path = calloc(levels, sizeof(struct directory *));
-    if (path == NULL)
-        return ENOMEM;
-    size_t level = levels;
-    for (struct directory *each = here; level > 0; each = each->parent)
-        path[--level] = each;
-    int from = start->handle, handle = from, error = 0;
-    start->users++;
-    unlock(&walk->lock);
-    /* The names are safe to read: whoever uses a directory holds all those above it. */
-    for (; level < levels && handle >= 0; level++) {
-        int below = open_below(worker, handle, path[level]->name);
-        error = errno;
-        if (handle != from)
-            close(handle);
-        handle = below;
-    }
-    if (handle >= 0 && (handle = if_same(here, handle)) < 0)
-        error = errno;
-    free(path);
-    lock(worker, &walk->lock);
-    start->users--;
-    if (handle < 0)
-        return error;
-    keep(walk, here, handle);
-    return 0;
-}
-
-/* The handle of a directory that this thread uses, opened again if it was closed.
-   -1 and errno if it was moved away. */
-static int reach(struct worker *worker, struct directory *here)
-{
-    struct walk *walk = worker->walk;
-    lock(worker, &walk->lock);
-    if (here->handle < 0 && here->way_back != NULL)
-        climb(worker, here);
-    int error = here->lost;
-    if (here->handle < 0 && error == 0) {
-        error = descend(worker, here);
-        here->lost = out_of_handles(error) ? 0 : error;
-    }
-    int handle = here->handle;
-    unlock(&walk->lock);
-    errno = error;
-    return handle;
+        end_walk(worker->walk, PROVEN_OVER);
 }
 
 /* ---- work ------------------------------------------------------------------------- */
@@ -504,7 +206,7 @@ static void hand_over(struct worker *worker, struct directory *where)
     if (worker->staged_bytes > 0) {
         batch = malloc(sizeof *batch + worker->staged_bytes);
         if (batch == NULL) {
-            end(walk, OUT_OF_MEMORY);
+            end_walk(walk, OUT_OF_MEMORY);
         } else {
             batch->where = where;
             batch->bytes = worker->staged_bytes;
@@ -839,7 +541,7 @@ static int look_after(struct walk *walk)
     while (started && !stopped(walk)) {
         double now = now_secs(), until = now + LOOK_MSECS / 1e3;
         if (now > walk->deadline) {
-            end(walk, TIMED_OUT);
+            end_walk(walk, TIMED_OUT);
             break;
         }
         until = until < walk->deadline ? until : walk->deadline + 1e-6;
@@ -850,7 +552,7 @@ static int look_after(struct walk *walk)
         bool interrupted = task->interrupted(task->interrupted_with);
         pthread_mutex_lock(&walk->lock);
         if (interrupted)
-            end(walk, INTERRUPTED);
+            end_walk(walk, INTERRUPTED);
     }
     /* Once more, for one that went to sleep when memory ran out, which is said unlocked. */
     pthread_cond_broadcast(&walk->work);

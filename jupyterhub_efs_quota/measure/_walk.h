@@ -1,7 +1,8 @@
 /*
- * The compiled walk, in four parts:
+ * The compiled walk, in five parts:
  *
- *   _walk.c          directories, their handles, and the threads that read them
+ *   _walk.c          the threads, and what they count
+ *   _walk_handles.c  directories and their handles
  *   _walk_linked.c   files with several names, to be counted once
  *   _walk_pattern.c  patterns of directories that are not entered
  *   _walk_module.c   what Python sees
