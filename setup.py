@@ -1,15 +1,40 @@
 """Installs jupyterhub-efs-quota."""
 
 import re
+import sys
+import sysconfig
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 here = Path(__file__).parent
 version = re.search(
     r'^__version__ = "(.+)"$',
     (here / "jupyterhub_efs_quota" / "__init__.py").read_text(),
     re.MULTILINE,
+)
+
+# One file for every Python from 3.10; those without the global lock need one of their own.
+stable = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+walk = Extension(
+    "jupyterhub_efs_quota.measure._walk",
+    [
+        "jupyterhub_efs_quota/measure/_walk.c",
+        "jupyterhub_efs_quota/measure/_walk_handles.c",
+        "jupyterhub_efs_quota/measure/_walk_linked.c",
+        "jupyterhub_efs_quota/measure/_walk_module.c",
+        "jupyterhub_efs_quota/measure/_walk_pattern.c",
+    ],
+    depends=[
+        "jupyterhub_efs_quota/measure/_walk.h",
+        "jupyterhub_efs_quota/measure/_walk_inner.h",
+    ],
+    define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
+    py_limited_api=stable,
+    extra_compile_args=["-O2", "-fvisibility=hidden", "-pthread"],
+    extra_link_args=["-pthread"],
+    # Where it cannot be built, measure/twin.py does the same in Python.
+    optional=True,
 )
 
 setup(
@@ -22,8 +47,11 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["jupyterhub_efs_quota", "jupyterhub_efs_quota.*"]),
+    ext_modules=[walk] if sys.platform == "linux" else [],
+    options={"bdist_wheel": {"py_limited_api": "cp310"}} if stable else {},
     package_data={
         "jupyterhub_efs_quota": ["py.typed"],
+        "jupyterhub_efs_quota.measure": ["*.pyi"],
         "jupyterhub_efs_quota.hub": ["templates/*.html"],
         "jupyterhub_efs_quota.web": ["templates/*.html", "static/*"],
     },

@@ -125,6 +125,7 @@ class Remeasure:
             skip=tuple(self._settings.skip_directories),
             ceiling=ceiling,
             allocated=self._allocated,
+            walk_threads=self._settings.walk_threads,
         )
 
     def _resolve(self, record: Record) -> str:

@@ -191,6 +191,16 @@ class EFSQuota(Configurable):
     measure_concurrency = Int(4, min=1, help="How many homes are measured at a time.").tag(
         config=True
     )
+    walk_threads = Int(
+        64,
+        min=1,
+        max=1024,
+        help="""How many calls one measurement may have waiting for the store at a time.
+
+        As many threads run only while the store is slow: on a quick one there are two or
+        three. More than 64 help with stores that are far away. For the compiled walk; the
+        one in Python asks one thing at a time.""",
+    ).tag(config=True)
     cross_mounts = Bool(
         False, help="Whether other file systems mounted inside a home count too."
     ).tag(config=True)

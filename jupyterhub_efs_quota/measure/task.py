@@ -33,6 +33,7 @@ class Task:
     whose name matches a pattern in `skip` are not entered, nor are other file systems
     unless `cross_mounts`. The meter stops after `deadline_secs`, and as soon as the
     home is proven over `ceiling`. `allocated`: which size `du` is to count.
+    `walk_threads`: how many may wait for a slow store at a time.
     """
 
     home: str
@@ -42,6 +43,7 @@ class Task:
     skip: tuple[str, ...] = (".snapshot", ".zfs")
     ceiling: Ceiling | None = None
     allocated: bool = False
+    walk_threads: int = 64
 
 
 def dump_task(task: Task) -> bytes:

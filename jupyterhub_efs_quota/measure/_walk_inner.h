@@ -1,0 +1,155 @@
+/* What _walk.c and _walk_handles.c share: the pieces that a walk is made of. */
+
+#ifndef WALK_INNER_H
+#define WALK_INNER_H
+
+#include "_walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BATCH_BYTES = 4 * 1024 };
+
+#define OPEN_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+
+/*
+ * A directory lives from when its name is found until all below it is counted. First it
+ * waits on the stack, not yet opened; a thread takes it, opens it and reads it; then it
+ * stays as the way to those below it, its handle open or closed.
+ */
+struct directory {
+    struct directory *parent;        /* NULL: the home */
+    struct directory *next;          /* on a stack, or in the list that a thread has found */
+    struct directory *older, *newer; /* among those whose handles are kept */
+    struct directory *way_back;      /* one right below that is open: its `..` is this one */
+    uint64_t device, inode;
+    int handle;     /* -1: not opened yet, or closed for now */
+    int users;      /* threads that need the handle now: it is not closed under them */
+    size_t holders; /* sub-directories, batches, and its own reading: freed at 0 */
+    int lost;       /* why it could not be opened again (an errno); 0: not tried in vain */
+    bool entered;   /* counted, and at least begun to be read */
+    bool half_read; /* its handle knows where to read on, so it is not closed */
+    char name[];    /* the home: empty */
+};
+
+/* Names in one directory that are to be examined. */
+struct batch {
+    struct batch *next;
+    struct directory *where;
+    size_t bytes; /* of the names, each with its NUL */
+    char names[];
+};
+
+/* A thread, and what it alone touches. */
+struct worker {
+    struct walk *walk;
+    pthread_t thread;
+    char *block;
+    int handle;           /* of the directory that is being read */
+    struct counts counts; /* not yet added to the walk's */
+    /* Sub-directories and names found, not yet handed over. */
+    struct directory *found;
+    size_t found_count;
+    size_t staged_bytes, staged_count;
+    char staged[BATCH_BYTES];
+    size_t handed_over; /* pieces of work, in this turn */
+    bool crowded;       /* too many handles are kept to set a directory aside */
+    /* Since the number of threads was last thought about. */
+    long calls, switches;
+    long own_waits; /* switches that our own locks caused */
+};
+
+/* What all threads share. */
+struct walk {
+    const struct task *task;
+    uint64_t device; /* the home's */
+    double deadline;
+    atomic_int ending;
+
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t work, over;
+    struct found *found;
+    atomic_int names_count;
+    /* The stacks of what waits: batches go first, directories that were set aside last. */
+    struct batch *batches;
+    struct directory *directories, *set_aside;
+    struct directory *oldest, *newest; /* of those whose handles are kept */
+    int open;                          /* how many those are */
+    /* Threads: possible, wanted now, started, at work, waiting for work. */
+    int possible, limit, started, active, idle;
+    struct worker *workers;
+
+    pthread_mutex_t linked_lock;
+    struct linked linked;
+};
+
+static inline long voluntary_switches(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw;
+}
+
+/* How often this thread has waited for the store. */
+static inline long blocked(const struct worker *worker)
+{
+    return voluntary_switches() - worker->own_waits;
+}
+
+static inline void lock(struct worker *worker, pthread_mutex_t *mutex)
+{
+    if (pthread_mutex_trylock(mutex) != 0) {
+        long before = voluntary_switches();
+        pthread_mutex_lock(mutex);
+        worker->own_waits += voluntary_switches() - before;
+    }
+}
+
+static inline void unlock(pthread_mutex_t *mutex)
+{
+    pthread_mutex_unlock(mutex);
+}
+
+static inline bool stopped(struct walk *walk)
+{
+    return atomic_load_explicit(&walk->ending, memory_order_relaxed) != GOING_ON;
+}
+
+static inline bool out_of_handles(int error)
+{
+    return error == EMFILE || error == ENFILE;
+}
+
+static inline uint64_t device_of(const struct statx *found)
+{
+    return (uint64_t)found->stx_dev_major << 32 | found->stx_dev_minor;
+}
+
+/* ---- _walk.c ---------------------------------------------------------------------- */
+
+/* End the walk. The first reason counts. With the walk's lock held, but for lack of memory. */
+void end_walk(struct walk *walk, enum ending why);
+
+/* ---- _walk_handles.c -------------------------------------------------------------- */
+
+/* Keep a handle for those who come after. With the lock held. */
+void keep(struct walk *walk, struct directory *here, int handle);
+
+/* Open a directory. -1 and errno if that fails; where handles ran out, only when there was
+   none of ours left to close. */
+int open_below(struct worker *worker, int start, const char *name);
+
+/* The handle of a directory that this thread uses, opened again if it was closed. -1 and
+   errno if it was moved away. */
+int reach(struct worker *worker, struct directory *here);
+
+/* One thing less needs this directory. The last one frees it, and so on upwards. With the
+   lock held, which is let go in between. */
+void let_go(struct worker *worker, struct directory *here);
+
+#endif
