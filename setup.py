@@ -58,14 +58,17 @@ setup(
         "jupyterhub_efs_quota.web": ["templates/*.html", "static/*"],
     },
     install_requires=[
+        "alembic>=1.12",
         "jinja2>=3.1",
         "jupyterhub>=5.4,<7",
         "prometheus_client",
         "PyYAML>=6",
+        "SQLAlchemy>=2.0.10",
         "tornado>=6.4",
         "traitlets>=5.9",
     ],
     extras_require={
+        "postgresql": ["psycopg[binary]>=3.1"],
         "test": [
             "beautifulsoup4",
             "coverage",
@@ -73,6 +76,7 @@ setup(
             "hypothesis",
             "jupyterhub-kubespawner>=7",
             "playwright",
+            "psycopg[binary]>=3.1",
             "pytest",
             "pytest-asyncio>=1",
             "pytest-cov",

@@ -8,6 +8,7 @@ EFSQuotaError
  │    └── LockHeld          somebody else is at work on this user
  ├── HomeError              a home that is outside the home root, or no directory
  ├── MeasureError           a measurement brought no answer
+ ├── HistoryError           the history database cannot be used now
  └── HubError               the hub refuses us or talks nonsense
       └── HubUnreachable    the hub does not answer at all
 
@@ -47,6 +48,10 @@ class HomeError(EFSQuotaError):
 
 class MeasureError(EFSQuotaError):
     """A measurement brought no answer: its worker died or the meter failed."""
+
+
+class HistoryError(EFSQuotaError):
+    """The history database cannot be used now. Enforcement does not need it."""
 
 
 class HubError(EFSQuotaError):

@@ -41,6 +41,7 @@ from .quota.sizes import parse_size
 
 # How setup(c) hands the settings to the service that the hub starts.
 HANDED_OVER = "JUPYTERHUB_EFS_QUOTA_SETTINGS"
+_DATABASES = ("sqlite:///", "postgres://", "postgresql://", "postgresql+psycopg://")
 # One environment variable may hold 128 KiB.
 _MOST_HANDED_OVER = 120 * 1024
 
@@ -232,6 +233,39 @@ class EFSQuota(Configurable):
         True, help="Whether hub administrators keep their own servers in a lockout."
     ).tag(config=True)
 
+    history_url = Unicode(
+        "sqlite:///efs-quota.sqlite",
+        help="""The database of the history: `sqlite:///PATH` or `postgresql://USER@HOST/NAME`.
+
+        What was measured, changed and done. Enforcement does without it. A relative path is
+        one in the directory in which the hub runs, where its own database is by default: a
+        disk of the service's own, not the shared store. The commands need an absolute one.
+        PostgreSQL is for several services, and for loops that run elsewhere. Empty: no
+        history.""",
+    ).tag(config=True)
+    history_waiting = Unicode(
+        "",
+        help="""Directory for what waits to be written while that database is away.
+
+        Default: beside the database of SQLite, else the directory in which the hub runs.""",
+    ).tag(config=True)
+    history_all_days = Int(
+        30, min=1, help="For so many days all measurements are kept; then the last of each day."
+    ).tag(config=True)
+    history_daily_days = Int(
+        365,
+        min=1,
+        help="For so many days one measurement a day is kept; then one a month, for ever.",
+    ).tag(config=True)
+    history_changes_days = Int(
+        1825,
+        min=1,
+        help="For so many days changes of state and actions are kept: who did what to whom.",
+    ).tag(config=True)
+    activity_days = Int(400, min=1, help="For so many days the runs of all jobs are kept.").tag(
+        config=True
+    )
+
     service_name = Unicode(
         "efs-quota", help="The service's name in the hub: its pages are at /services/NAME/."
     ).tag(config=True)
@@ -253,7 +287,18 @@ class EFSQuota(Configurable):
         False for a service that something else than the hub starts.""",
     ).tag(config=True)
 
-    @validate("quota_control", "home_root", "config_file")
+    @validate("history_url")
+    def _database(self, proposal: Any) -> str:
+        url = str(proposal["value"])
+        # The rest is SQLAlchemy's business, which the hub's hook does without.
+        if url and not url.startswith(_DATABASES):
+            raise TraitError(
+                "history_url must be sqlite:///PATH or postgresql://USER@HOST/NAME, or empty"
+                " for no history"
+            )
+        return url
+
+    @validate("quota_control", "home_root", "config_file", "history_waiting")
     def _absolute(self, proposal: Any) -> str:
         path = Path(proposal["value"])
         if proposal["value"] and (not path.is_absolute() or ".." in path.parts):

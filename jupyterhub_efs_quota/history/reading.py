@@ -1,0 +1,330 @@
+"""The questions that are asked of the history: plain functions on a connection. Blocking."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select
+
+from ..quota.record import Record
+from ..quota.summary import Summary, load_summary
+from .events import Action, Run, load_record
+from .tables import (
+    actions,
+    latest,
+    measurements,
+    records,
+    runs,
+    state_changes,
+    summaries,
+    users,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Latest:
+    """How a user stands: from the record, and, from `measured` on, from the last measurement.
+
+    `measured` and what follows is None for who was not measured yet. Growth is that of
+    the usage on record, over the 7 and the 30 days before the last measurement, or since the
+    first one if that is younger.
+    """
+
+    user: str
+    seen: datetime
+    state: str
+    counted: int
+    counted_files: int | None
+    quota_bytes: int
+    quota_files: int | None
+    fraction: float
+    source: str | None
+    enabled: bool
+    lockout_enabled: bool
+    measured: datetime | None
+    secs: float | None
+    allocated: int | None
+    dirs: int | None
+    unreadable: int | None
+    complete: bool | None
+    timed_out: bool | None
+    week_growth: int | None
+    month_growth: int | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement of a series; the fields are those of `events.Measurement`."""
+
+    started: datetime
+    counted: int
+    quota_bytes: int
+    quota_files: int | None
+    bytes: int | None
+    allocated: int | None
+    files: int | None
+    dirs: int | None
+    unreadable: int
+    complete: bool
+    timed_out: bool
+    secs: float
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A user's state became another; `before` is None for who was never seen before."""
+
+    user: str
+    time: datetime
+    before: str | None
+    after: str
+    by: str
+    counted: int
+    quota_bytes: int
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Some of the rows that were asked for, and how many there are in all."""
+
+    rows: list[T]
+    total: int
+
+
+# What a table can be sorted by.
+SORTS: dict[str, ColumnElement[Any]] = {
+    "user": users.c.name,
+    "usage": latest.c.counted,
+    "files": latest.c.counted_files,
+    "quota": latest.c.quota_bytes,
+    "share": latest.c.fraction,
+    "state": latest.c.state,
+    "measured": latest.c.measured,
+    "duration": latest.c.secs,
+    "week_growth": latest.c.week_growth,
+    "month_growth": latest.c.month_growth,
+}
+
+
+def one_latest(connection: Connection, user: str) -> Latest | None:
+    """How a user stands; None for one who was never seen."""
+    row = connection.execute(_latest().where(users.c.name == user)).one_or_none()
+    return None if row is None else Latest(*row)
+
+
+def table(
+    connection: Connection,
+    *,
+    sort: str = "user",
+    descending: bool = False,
+    offset: int = 0,
+    limit: int = 100,
+    search: str = "",
+    state: str = "",
+    names: Collection[str] | None = None,
+    gone: bool = False,
+) -> Page[Latest]:
+    """A part of the table of all users, of whom the hub has (or no longer has, with `gone`).
+
+    `sort` is a key of SORTS, `search` a part of the name whatever its case, `names` those
+    among whom to look. Who has no value to sort by comes last. Raises KeyError.
+    """
+    conditions: list[ColumnElement[bool]] = [
+        users.c.gone.is_not(None) if gone else users.c.gone.is_(None)
+    ]
+    if search:
+        conditions.append(func.lower(users.c.name).contains(search.lower(), autoescape=True))
+    if state:
+        conditions.append(latest.c.state == state)
+    if names is not None:
+        conditions.append(users.c.name.in_(sorted(names)))
+    column = SORTS[sort]
+    order = column.desc() if descending else column.asc()
+    # Only the numbers are sorted; the rest is looked up for those that are shown.
+    chosen = select(users.c.id).join(latest, latest.c.user_id == users.c.id).where(*conditions)
+    total = connection.scalar(select(func.count()).select_from(chosen.subquery()))
+    shown = chosen.order_by(order.nulls_last(), users.c.name).offset(offset).limit(limit)
+    ids = list(connection.scalars(shown))
+    rows = connection.execute(_latest().add_columns(users.c.id).where(users.c.id.in_(ids)))
+    by_id = {row[-1]: Latest(*row[:-1]) for row in rows}
+    return Page([by_id[number] for number in ids], total or 0)
+
+
+def series(
+    connection: Connection,
+    user: str,
+    since: datetime,
+    until: datetime,
+    points: int | None = None,
+) -> list[Point]:
+    """A user's measurements that began in a time, in order; `until` itself is not in it.
+
+    With `points`, at most so many: the time is cut into as many parts of equal length, of
+    each of which the last one stays.
+    """
+    statement = (
+        _columns(Point, measurements)
+        .join(users, users.c.id == measurements.c.user_id)
+        .where(
+            users.c.name == user,
+            measurements.c.started >= since,
+            measurements.c.started < until,
+        )
+        .order_by(measurements.c.started)
+    )
+    found = [Point(*row) for row in connection.execute(statement)]
+    return found if points is None else sample(found, since, until, points)
+
+
+def sample(found: Sequence[Point], since: datetime, until: datetime, points: int) -> list[Point]:
+    """The last one of each of so many equal parts of a time."""
+    if len(found) <= points:
+        return list(found)
+    part = (until - since) / points
+    last = {int((point.started - since) / part): point for point in found}
+    return [last[number] for number in sorted(last)]
+
+
+def all_runs(
+    connection: Connection,
+    *,
+    name: str | None = None,
+    host: str | None = None,
+    outcome: str | None = None,
+    since: datetime | None = None,
+    offset: int = 0,
+    limit: int = 100,
+) -> Page[Run]:
+    """The runs of a job, or of all; the newest by its start first."""
+    conditions: list[ColumnElement[bool]] = []
+    if name is not None:
+        conditions.append(runs.c.name == name)
+    if host is not None:
+        conditions.append(runs.c.host == host)
+    if outcome is not None:
+        conditions.append(runs.c.outcome == outcome)
+    if since is not None:
+        conditions.append(runs.c.started >= since)
+    statement = _columns(Run, runs).where(*conditions)
+    order = (runs.c.started.desc(), runs.c.id.desc())
+    found = connection.execute(statement.order_by(*order).offset(offset).limit(limit))
+    total = connection.scalar(select(func.count()).select_from(runs).where(*conditions))
+    return Page([_run(row) for row in found], total or 0)
+
+
+def job_names(connection: Connection) -> list[str]:
+    """The names of all jobs that ever ran, as far as that is on record."""
+    return list(connection.scalars(select(runs.c.name).distinct().order_by(runs.c.name)))
+
+
+def changes_of_state(
+    connection: Connection, *, user: str | None = None, offset: int = 0, limit: int = 100
+) -> Page[StateChange]:
+    """The changes of state of a user, or of all, the newest first."""
+    statement = _named(StateChange, state_changes, user)
+    rows, total = _newest(connection, statement, state_changes, offset, limit)
+    return Page([StateChange(*row) for row in rows], total)
+
+
+def all_actions(
+    connection: Connection,
+    *,
+    user: str | None = None,
+    kind: str | None = None,
+    offset: int = 0,
+    limit: int = 100,
+) -> Page[Action]:
+    """What was done to a user, or to all, the newest first; of one kind, or of all."""
+    statement = _named(Action, actions, user)
+    if kind is not None:
+        statement = statement.where(actions.c.kind == kind)
+    rows, total = _newest(connection, statement, actions, offset, limit)
+    return Page([Action(*row) for row in rows], total)
+
+
+def summary(
+    connection: Connection, user: str, before: datetime | None = None
+) -> tuple[datetime, Summary] | None:
+    """The last summary of a user's home (begun before a time, if given), and when it began."""
+    statement = (
+        select(summaries.c.started, summaries.c.data)
+        .join(users, users.c.id == summaries.c.user_id)
+        .where(users.c.name == user)
+        .order_by(summaries.c.month.desc())
+        .limit(1)
+    )
+    if before is not None:
+        statement = statement.where(summaries.c.started < before)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else (row.started, unpack(row.data))
+
+
+def record(connection: Connection, user: str) -> Record | None:
+    """The last good record of a user."""
+    statement = select(records.c.record).join(users, users.c.id == records.c.user_id)
+    text = connection.scalar(statement.where(users.c.name == user))
+    return None if text is None else load_record(text)
+
+
+def last_records(connection: Connection) -> list[Record]:
+    """The last good records of all users that the hub has."""
+    statement = select(records.c.record).join(users, users.c.id == records.c.user_id)
+    found = []
+    for text in connection.scalars(statement.where(users.c.gone.is_(None))):
+        try:
+            found.append(load_record(text))
+        except ValueError:
+            continue  # of another version: the control file has it
+    return found
+
+
+def pack(found: Summary) -> bytes:
+    """A summary as it is stored: JSON, compressed."""
+    return zlib.compress(json.dumps(asdict(found), separators=(",", ":")).encode(), 1)
+
+
+def unpack(data: bytes) -> Summary:
+    """The summary in what `pack` made."""
+    return load_summary(json.loads(zlib.decompress(data)))
+
+
+def _run(row: Row[Any]) -> Run:
+    values = dict(row._mapping)
+    return Run(**{**values, "counts": json.loads(values["counts"])})
+
+
+def _latest() -> Select[Any]:
+    names = [name for name in Latest.__dataclass_fields__ if name != "user"]
+    columns = [users.c.name, *(latest.c[name] for name in names)]
+    return select(*columns).join_from(latest, users, users.c.id == latest.c.user_id)
+
+
+def _columns(kind: type[Any], table: Table) -> Select[Any]:
+    return select(*(table.c[name] for name in kind.__dataclass_fields__)).select_from(table)
+
+
+def _named(kind: type[Any], table: Table, user: str | None) -> Select[Any]:
+    """The columns of a kind of row, with the user's name: of that user, or of all and nobody."""
+    columns = (
+        users.c.name if name == "user" else table.c[name] for name in kind.__dataclass_fields__
+    )
+    statement = select(*columns).join_from(
+        table, users, users.c.id == table.c.user_id, isouter=True
+    )
+    return statement if user is None else statement.where(users.c.name == user)
+
+
+def _newest(
+    connection: Connection, statement: Select[Any], table: Table, offset: int, limit: int
+) -> tuple[Sequence[Any], int]:
+    total = connection.scalar(select(func.count()).select_from(statement.subquery()))
+    order = (table.c.time.desc(), table.c.id.desc())
+    found = connection.execute(statement.order_by(*order).offset(offset).limit(limit))
+    return found.all(), total or 0

@@ -1,0 +1,421 @@
+"""Events -> rows. Called by the one thread of `History` that writes, a batch a transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Table,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..quota.limits import GRANDFATHERED, HAND
+from ..quota.record import Record
+from .events import Action, ActionKind, Event, Judged, Measurement, Run, record_text
+from .tables import (
+    actions,
+    latest,
+    measurements,
+    records,
+    runs,
+    state_changes,
+    summaries,
+    users,
+    writers,
+)
+
+WEEK, MONTH = timedelta(days=7), timedelta(days=30)
+_MOST_INTEGER = 2**63 - 1
+_MOST_TEXT = 4000
+# How many values one statement takes, well below the least that a database allows.
+_MANY = 500
+
+Row = dict[str, Any]
+
+
+def write(connection: Connection, writer: str, events: Sequence[tuple[int, Event]]) -> None:
+    """Write numbered events of one process, in order; those that are there already are not.
+
+    Within a transaction of the caller's: the number of the last one is written with them.
+    """
+    known = connection.scalar(select(writers.c.last).where(writers.c.id == writer))
+    fresh = [(number, event) for number, event in events if known is None or number > known]
+    if not fresh:
+        return
+    write_events(connection, [event for _, event in fresh])
+    last, seen = fresh[-1][0], _times(event for _, event in fresh)
+    _upsert(connection, writers, ["id"], [{"id": writer, "last": last, "seen": max(seen)}])
+
+
+def write_events(connection: Connection, events: Sequence[Event]) -> None:
+    """Write events, in order."""
+    names = {event.user for event in events if not isinstance(event, Run) and event.user}
+    ids = user_ids(connection, {clean(name) for name in names})
+    measured = [event for event in events if isinstance(event, Measurement)]
+    _measured(connection, ids, measured)
+    # First how the user stands, then what the last measurement says of it.
+    _judged(connection, ids, [event for event in events if isinstance(event, Judged)])
+    _last_measured(connection, ids, measured)
+    _acted(connection, ids, [event for event in events if isinstance(event, Action)])
+    _many(connection, runs, [_run(event) for event in events if isinstance(event, Run)])
+
+
+def listed(connection: Connection, names: Collection[str], now: datetime) -> None:
+    """Mark who is gone from the hub, and who is back."""
+    there = {clean(name) for name in names}
+    found = connection.execute(select(users.c.id, users.c.name, users.c.gone)).all()
+    gone = [row.id for row in found if row.name not in there and row.gone is None]
+    back = [row.id for row in found if row.name in there and row.gone is not None]
+    for ids, time in ((gone, now), (back, None)):
+        for some in _slices(ids):
+            connection.execute(update(users).where(users.c.id.in_(some)).values(gone=time))
+
+
+def user_ids(connection: Connection, names: Collection[str]) -> dict[str, int]:
+    """The numbers of users, who get one if they have none."""
+    ids = _known_ids(connection, sorted(names))
+    missing = sorted(set(names) - ids.keys())
+    if missing:
+        for some in _slices(missing):
+            connection.execute(
+                _insert(connection, users)
+                .values([{"name": name} for name in some])
+                .on_conflict_do_nothing(index_elements=["name"])
+            )
+        ids.update(_known_ids(connection, missing))
+    return ids
+
+
+def clean(text: str) -> str:
+    """Text that any database takes: odd bytes of file names and NUL as escapes, not too long."""
+    text = text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+    return text[:_MOST_TEXT]
+
+
+def _known_ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    ids: dict[str, int] = {}
+    for some in _slices(names):
+        rows = connection.execute(select(users.c.name, users.c.id).where(users.c.name.in_(some)))
+        ids.update((name, number) for name, number in rows)
+    return ids
+
+
+def _measured(
+    connection: Connection, ids: Mapping[str, int], events: Sequence[Measurement]
+) -> None:
+    rows = [_measurement(ids[clean(event.user)], event) for event in events]
+    if rows:
+        # A user's home is measured once at a time: the same start is the same measurement.
+        statement = _insert(connection, measurements).on_conflict_do_nothing()
+        connection.execute(statement, rows)
+    newest: dict[tuple[int, int], Row] = {}
+    for event in events:
+        if event.summary is not None:
+            user, month = ids[clean(event.user)], month_number(event.started)
+            newest[user, month] = {
+                "user_id": user,
+                "month": month,
+                "started": event.started,
+                "data": event.summary,
+            }
+    kept = _in_order(newest)
+    _upsert(connection, summaries, ["user_id", "month"], kept, younger="started")
+
+
+def month_number(time: datetime) -> int:
+    """The number of a month, which goes up by one from each to the next."""
+    return time.year * 12 + time.month - 1
+
+
+def _measurement(user_id: int, event: Measurement) -> Row:
+    return {
+        "user_id": user_id,
+        "started": event.started,
+        "secs": event.secs,
+        "counted": _whole(event.counted),
+        "quota_bytes": _whole(event.quota_bytes),
+        "quota_files": _whole(event.quota_files),
+        "bytes": _whole(event.bytes),
+        "allocated": _whole(event.allocated),
+        "files": _whole(event.files),
+        "dirs": _whole(event.dirs),
+        "unreadable": _whole(event.unreadable),
+        "complete": event.complete,
+        "timed_out": event.timed_out,
+        "meter": clean(event.meter),
+    }
+
+
+def _judged(connection: Connection, ids: Mapping[str, int], events: Sequence[Judged]) -> None:
+    if not events:
+        return
+    stands = _standings(connection, sorted({ids[clean(event.user)] for event in events}))
+    changed: list[Row] = []
+    quotas: list[Action] = []
+    whole: dict[int, Row] = {}
+    rows: dict[int, Row] = {}
+    for event in events:
+        user = ids[clean(event.user)]
+        row = _standing(user, event)
+        known = stands.get(user)
+        late = known is not None and known["seen"] > event.time
+        if late:
+            # Another process has written since: what was new is what this one knew as old.
+            known = None if event.before is None else _standing(user, event, event.before)
+            if known is None:
+                continue
+        changed += _state_change(known, row, event)
+        quotas += _quota_change(known, row, event)
+        if not late:
+            stands[user] = rows[user] = row
+            whole[user] = {"user_id": user, "record": record_text(event.record)}
+    _many(connection, state_changes, changed)
+    _acted(connection, ids, quotas)
+    _upsert(connection, latest, ["user_id"], _in_order(rows), younger="seen")
+    _upsert(connection, records, ["user_id"], _in_order(whole))
+
+
+def _standings(connection: Connection, user_ids: Sequence[int]) -> dict[int, Row]:
+    found: dict[int, Row] = {}
+    for some in _slices(user_ids):
+        rows = connection.execute(select(latest).where(latest.c.user_id.in_(some))).mappings()
+        found.update((row["user_id"], dict(row)) for row in rows)
+    return found
+
+
+def _standing(user_id: int, event: Judged, record: Record | None = None) -> Row:
+    record = record or event.record
+    return {
+        "user_id": user_id,
+        "seen": event.time,
+        "state": record.quota_state.value,
+        "counted": _whole(record.actual_bytes),
+        "counted_files": _whole(record.usage_files),
+        "quota_bytes": _whole(record.quota_bytes),
+        "quota_files": _whole(record.quota_files or None),
+        # JSON knows no infinity, and a quota of nothing is used without end.
+        "fraction": min(record.fraction_used, 1e300),
+        "source": None if record.quota_source is None else clean(record.quota_source),
+        "enabled": record.quota_enabled,
+        "lockout_enabled": record.lockout_enabled,
+    }
+
+
+def _state_change(known: Row | None, row: Row, event: Judged) -> list[Row]:
+    before = None if known is None else known["state"]
+    # Who is within the quota when first seen has not changed.
+    if row["state"] == (before or "ok"):
+        return []
+    return [
+        {
+            "user_id": row["user_id"],
+            "time": event.time,
+            "before": before,
+            "after": row["state"],
+            "by": clean(event.by),
+            "counted": row["counted"],
+            "quota_bytes": row["quota_bytes"],
+        }
+    ]
+
+
+_QUOTA = ("quota_bytes", "quota_files", "enabled", "lockout_enabled")
+_BY = {HAND: "an edit by hand", GRANDFATHERED: "grandfathering"}
+
+
+def _quota_change(known: Row | None, row: Row, event: Judged) -> list[Action]:
+    if known is None or event.told:
+        return []
+    changed = [name for name in _QUOTA if known[name] != row[name]]
+    if not changed:
+        return []
+    switched = {"enabled", "lockout_enabled"} & set(changed)
+    return [
+        Action(
+            ActionKind.QUOTA.value,
+            event.user,
+            event.time,
+            _BY[HAND] if switched else _BY.get(row["source"] or "", "the settings"),
+            before=quota_text(known),
+            after=quota_text(row),
+            reason=row["source"],
+        )
+    ]
+
+
+def quota_text(row: Mapping[str, Any]) -> str:
+    """A quota as JSON: what the columns of an action from what to what hold."""
+    return json.dumps({name: row[name] for name in _QUOTA})
+
+
+def quota_of(record: Record) -> Row:
+    """The quota in a record, as `quota_text` takes it."""
+    return {
+        "quota_bytes": record.quota_bytes,
+        "quota_files": record.quota_files or None,
+        "enabled": record.quota_enabled,
+        "lockout_enabled": record.lockout_enabled,
+    }
+
+
+def _last_measured(
+    connection: Connection, ids: Mapping[str, int], events: Sequence[Measurement]
+) -> None:
+    newest: dict[int, Row] = {}
+    for event in events:
+        user = ids[clean(event.user)]
+        if user not in newest or newest[user]["measured"] <= event.started:
+            newest[user] = {
+                "user_id": user,
+                "measured": event.started,
+                "secs": event.secs,
+                "allocated": _whole(event.allocated),
+                "dirs": _whole(event.dirs),
+                "unreadable": _whole(event.unreadable),
+                "complete": event.complete,
+                "timed_out": event.timed_out,
+                # For a row that nobody has judged yet.
+                "seen": event.started,
+                "state": "ok",
+                "counted": _whole(event.counted),
+                "counted_files": _whole(event.files),
+                "quota_bytes": _whole(event.quota_bytes),
+                "quota_files": _whole(event.quota_files),
+                "fraction": 0.0,
+                "enabled": True,
+                "lockout_enabled": True,
+            }
+    own = ("measured", "secs", "allocated", "dirs", "unreadable", "complete", "timed_out")
+    rows = _in_order(newest)
+    _upsert(connection, latest, ["user_id"], rows, younger="measured", columns=own)
+    for some in _slices(sorted(newest)):
+        _compute_growth(connection, some)
+
+
+def _compute_growth(connection: Connection, user_ids: Sequence[int]) -> None:
+    def counted_at(span: timedelta) -> Any:
+        """What was counted that long before the last measurement, else at the very first."""
+        mine = select(measurements.c.counted).where(
+            measurements.c.user_id == latest.c.user_id, measurements.c.counted >= 0
+        )
+        ago = type_coerce(latest.c.measured, BigInteger) - span // timedelta(microseconds=1)
+        before = mine.where(type_coerce(measurements.c.started, BigInteger) <= ago)
+        before = before.order_by(measurements.c.started.desc()).limit(1)
+        first = mine.order_by(measurements.c.started).limit(1)
+        return func.coalesce(before.scalar_subquery(), first.scalar_subquery())
+
+    now_counted = select(measurements.c.counted).where(
+        measurements.c.user_id == latest.c.user_id, measurements.c.started == latest.c.measured
+    )
+    counted = now_counted.scalar_subquery()
+    connection.execute(
+        update(latest)
+        .where(latest.c.user_id.in_(user_ids))
+        .values(week_growth=counted - counted_at(WEEK), month_growth=counted - counted_at(MONTH))
+    )
+
+
+def _acted(connection: Connection, ids: Mapping[str, int], events: Sequence[Action]) -> None:
+    rows = [
+        {
+            "time": event.time,
+            "kind": clean(event.kind),
+            "user_id": ids[clean(event.user)] if event.user else None,
+            "by": clean(event.by),
+            **{
+                name: None if value is None else clean(value)
+                for name, value in (
+                    ("server", event.server),
+                    ("before", event.before),
+                    ("after", event.after),
+                    ("reason", event.reason),
+                )
+            },
+            "until": event.until,
+        }
+        for event in events
+    ]
+    _many(connection, actions, rows)
+
+
+def _run(event: Run) -> Row:
+    return {
+        "name": clean(event.name),
+        "host": clean(event.host),
+        "started": event.started,
+        "completed": event.completed,
+        "outcome": clean(event.outcome),
+        "error": None if event.error is None else clean(event.error),
+        "counts": clean(json.dumps(dict(event.counts))),
+    }
+
+
+def _many(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    """An `insert` that knows what to do about rows that are there already."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def _upsert(
+    connection: Connection,
+    table: Table,
+    key: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    younger: str | None = None,
+    columns: Collection[str] = (),
+) -> None:
+    """Insert rows; where there is one already change it (of `columns` only, if given).
+
+    `younger`: the column with the time, by which an older row never replaces a younger one.
+    """
+    if not rows:
+        return
+    statement = _insert(connection, table)
+    new = statement.excluded
+    changed = {name: new[name] for name in rows[0] if name not in key}
+    if columns:
+        changed = {name: value for name, value in changed.items() if name in columns}
+    where = None
+    if younger is not None:
+        where = or_(table.c[younger].is_(None), table.c[younger] <= new[younger])
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=key, set_=changed, where=where), rows
+    )
+
+
+def _whole(number: int | None) -> int | None:
+    """A number that a column takes: a hand may have written any into a control file."""
+    return None if number is None else max(-_MOST_INTEGER, min(number, _MOST_INTEGER))
+
+
+def _in_order(rows: Mapping[Any, Row]) -> list[Row]:
+    # Two processes that write the same rows in the same order do not wait for each other.
+    return [rows[key] for key in sorted(rows)]
+
+
+def _slices(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), _MANY):
+        yield items[start : start + _MANY]
+
+
+def _times(events: Iterable[Event]) -> list[datetime]:
+    return [
+        event.started if isinstance(event, (Measurement, Run)) else event.time for event in events
+    ]
