@@ -19,7 +19,11 @@ from urllib.parse import urlsplit
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
+from .board import Board
 from .errors import SettingsError
+from .history.history import History
+from .history.opening import history_of
+from .history.recorder import Recorder
 from .hub.client import hub_from, internal_tls
 from .loops.cycle import Rooms, make_rooms
 from .loops.loop import Loop
@@ -27,9 +31,10 @@ from .loops.monitor import NAME as MONITOR
 from .loops.monitor import Monitor
 from .loops.reaper import NAME as REAPER
 from .loops.reaper import Reaper
+from .loops.record_run import recorded
 from .measure.walk import log_engine
 from .measure.workers import Workers
-from .remeasure import Remeasure
+from .remeasure import Remeasure, utcnow
 from .settings import EFSQuota
 from .web.application import load_templates, make_application
 from .web.parts import Parts
@@ -56,6 +61,9 @@ class Service:
         self._loops: list[Loop] = []
         self._pools: list[Workers] = []
         self._parent = os.getppid()
+        self._history: History | None = None
+        # Why there is no history, though the settings want one.
+        self._unremembered: str | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, or until the hub is gone."""
@@ -66,6 +74,8 @@ class Service:
         parent = PeriodicCallback(lambda: self._look_at_parent(stop), _PARENT_POLL_MS)
         if self._settings.exit_with_hub:
             parent.start()
+        if self._history is not None:
+            self._history.start()
         for loop in self._loops:
             loop.start()
         log.info("The quota service is up at %s", self._environment["JUPYTERHUB_SERVICE_URL"])
@@ -81,22 +91,34 @@ class Service:
             await asyncio.gather(*(pool.end() for pool in self._pools))
             log.info("The quota service ends.")
 
+    def close(self) -> None:
+        """Write what is left of the history: when nothing runs any more."""
+        if self._history is not None:
+            self._history.close()
+
     def trouble(self) -> list[str]:
         """What is wrong now, in sentences."""
         if self._wrong is not None:
             return [str(self._wrong)]
-        return [f"{loop.name}: {loop.trouble}" for loop in self._loops if loop.trouble]
+        of_loops = [f"{loop.name}: {loop.trouble}" for loop in self._loops if loop.trouble]
+        of_history = self._unremembered if self._history is None else self._history.trouble
+        return of_loops + ([of_history] if of_history else [])
 
     def _build(self) -> Parts:
-        rooms = make_rooms(self._settings, hub_from(self._environment))
+        board = Board()
+        self._history = self._open_history(board)
+        history: Recorder = self._history or Recorder()
+        rooms = make_rooms(self._settings, hub_from(self._environment), history, board)
         pages = verifying = None
         if self._wrong is None:
             many = self._remeasure(rooms, self._settings.measure_concurrency)
             # What people wait for does not queue behind the monitor, nor spawns behind that.
             pages, verifying = (self._remeasure(rooms, _AT_ONCE) for _ in range(2))
+            monitor = recorded(rooms, MONITOR, Monitor(rooms, many))
+            reaper = recorded(rooms, REAPER, Reaper(rooms))
             self._loops = [
-                Loop(MONITOR, Monitor(rooms, many).run_once, self._settings.monitor_period_secs),
-                Loop(REAPER, Reaper(rooms).run_once, self._settings.reaper_period_secs),
+                Loop(MONITOR, monitor, self._settings.monitor_period_secs),
+                Loop(REAPER, reaper, self._settings.reaper_period_secs),
             ]
         else:
             log.error("%s", self._wrong)
@@ -111,12 +133,26 @@ class Service:
             clock=rooms.clock,
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,
+            history=history,
         )
+
+    def _open_history(self, board: Board) -> History | None:
+        if self._wrong is not None:
+            return None
+        try:
+            return history_of(self._settings, utcnow, board.remember)
+        except SettingsError as error:
+            # Quotas go on without; the pages say what is wrong.
+            self._unremembered = str(error)
+            log.error("%s", error)
+            return None
 
     def _remeasure(self, rooms: Rooms, most: int) -> Remeasure:
         pool = Workers(most)
         self._pools.append(pool)
-        return Remeasure(self._settings, rooms.store, pool, rooms.offload, rooms.clock)
+        return Remeasure(
+            self._settings, rooms.store, pool, rooms.offload, rooms.clock, history=rooms.history
+        )
 
     def _listen(self, parts: Parts) -> HTTPServer:
         application = make_application(

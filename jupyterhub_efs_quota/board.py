@@ -55,6 +55,11 @@ class Board:
         if before is not None:
             self._put(before.user, record, MEASURING, None)
 
+    def remember(self, records: Iterable[Record]) -> None:
+        """Take records of an earlier time for users whom no loop has seen yet."""
+        for record in records:
+            self._rows.setdefault(record.user, Row(HubUser(record.user), record))
+
     def keep_only(self, names: Iterable[str]) -> None:
         """Forget users that the hub no longer has."""
         kept = set(names)

@@ -22,6 +22,8 @@ from .errors import EFSQuotaError, HubError, SettingsError
 from .logs import start_logging
 from .settings import EFSQuota, handed_over, read_file, resolve
 
+# How long a command that ends waits for a database that does not answer.
+_CLOSE_SECS = 20.0
 _NEEDED = ("JUPYTERHUB_SERVICE_URL", "JUPYTERHUB_SERVICE_PREFIX", "JUPYTERHUB_API_URL")
 _SHARED_ALIASES = {
     "config": "Command.config_file",
@@ -130,32 +132,48 @@ class LoopCommand(Command):
             # The list of a dry run is its output: what is said besides goes elsewhere.
             stream = sys.stderr if self.dry_run else sys.stdout
             start_logging(settings.log_format, settings.log_level, stream)
-            asyncio.run(self._run(settings))
+            hub, history = self._hub(), self._recorder(settings)
+            history.start()
+            try:
+                asyncio.run(self._run(settings, hub, history))
+            finally:
+                history.close(_CLOSE_SECS)
         except (EFSQuotaError, OSError) as error:
             fail(error)
         except KeyboardInterrupt:
             sys.exit(128 + signal.SIGINT)
 
-    async def _run(self, settings: EFSQuota) -> None:
+    def _recorder(self, settings: EFSQuota) -> Any:
+        from .history.opening import recorder_of
+        from .history.recorder import Recorder
+        from .remeasure import utcnow
+
+        return Recorder() if self.dry_run else recorder_of(settings, utcnow)
+
+    async def _run(self, settings: EFSQuota, hub: Any, history: Any) -> None:
         from .loops.cycle import make_rooms
         from .loops.loop import Loop
+        from .loops.record_run import recorded
         from .measure.workers import Workers
         from .remeasure import Remeasure
 
-        rooms = make_rooms(settings, self._hub())
+        rooms = make_rooms(settings, hub, history)
         workers = Workers(settings.measure_concurrency)
-        remeasure = Remeasure(settings, rooms.store, workers, rooms.offload, rooms.clock)
+        remeasure = Remeasure(
+            settings, rooms.store, workers, rooms.offload, rooms.clock, history=history
+        )
         work, name, period = self.cycle(rooms, remeasure)
+        cycle = recorded(rooms, name, work)
         try:
             if self.once:
-                planned = await work.run_once()
+                planned = await cycle()
                 if self.dry_run:
                     print("\n".join(f"Would {plan}" for plan in planned) or "Would do nothing.")
                 return
             stop = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
-            loop = Loop(name, work.run_once, period)
+            loop = Loop(name, cycle, period)
             loop.start()
             await stop.wait()
             loop.stop()
@@ -275,7 +293,11 @@ class ServiceCommand(Command):
         from .app import Service
 
         start_logging(settings.log_format, settings.log_level)
-        asyncio.run(Service(settings, os.environ, wrong).run())
+        service = Service(settings, os.environ, wrong)
+        try:
+            asyncio.run(service.run())
+        finally:
+            service.close()
 
     def _generate(self, path: Path) -> None:
         self.classes = [EFSQuota]

@@ -15,6 +15,7 @@ from typing import ParamSpec
 
 from .control.store import ControlStore
 from .errors import ControlError, StoreError
+from .history.recorder import Recorder
 from .logs import event
 from .measure.task import Ceiling, Task
 from .measure.workers import Workers
@@ -61,6 +62,8 @@ class Remeasure:
         workers: Workers,
         offload: Offload,
         clock: Callable[[], datetime] = utcnow,
+        *,
+        history: Recorder | None = None,
     ) -> None:
         self._settings = settings
         self._homes = settings.homes()
@@ -68,6 +71,7 @@ class Remeasure:
         self._workers = workers
         self._offload = offload
         self._clock = clock
+        self._history = history or Recorder()
         self._places = asyncio.Semaphore(workers.most)
 
     async def measure(self, user: str, *, planned: Record | None = None) -> Record | None:
@@ -163,6 +167,7 @@ class Remeasure:
                 return record
             record = self._judged(record, usage, begun.started)
             held.write(record)
+        self._history.measured(record, usage, begun.started, self._clock(), by="Monitor")
         return record
 
     def _release(self, record: Record, usage: Usage, started: datetime) -> Record:
@@ -174,6 +179,7 @@ class Remeasure:
                 return current  # measured meanwhile by somebody else
             judged = self._judged(current, usage, started)
             held.write(judged)
+        self._history.measured(judged, usage, started, self._clock(), by="the spawn hook")
         return judged
 
     def _judged(self, record: Record, usage: Usage, started: datetime) -> Record:

@@ -34,13 +34,13 @@ _SQLITE_SETTINGS = (
 )
 # Nothing waits for a database that does not answer for longer than this.
 _POSTGRESQL_OPTIONS = {
-    "connect_timeout": 10,
-    "tcp_user_timeout": 30_000,
+    "connect_timeout": 5,
+    "tcp_user_timeout": 15_000,
     "keepalives_idle": 10,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "application_name": "jupyterhub-efs-quota",
-    "options": "-c statement_timeout=30000 -c lock_timeout=10000",
+    "options": "-c statement_timeout=15000 -c lock_timeout=5000",
 }
 
 

@@ -255,7 +255,7 @@ class History(Recorder):
             time.sleep(0.02)
         return True
 
-    def close(self, secs: float = 5.0) -> None:
+    def close(self, secs: float = 8.0) -> None:
         """Write what is waiting, or put it aside, and end."""
         self._ending.set()
         self._queue.wake()
@@ -304,7 +304,8 @@ class History(Recorder):
     def _turn(self, *, last: bool = False) -> None:
         """Do what is to be done now. Nothing that fails ends the thread."""
         try:
-            if last or time.monotonic() >= self._try_at:
+            # At the end nobody waits for a database that was away a moment ago.
+            if (last and self._trouble is None) or (not last and self._is_time()):
                 self._keep_up()
         except Exception as error:
             self._failed(error)
@@ -315,6 +316,9 @@ class History(Recorder):
             if self._full is None:
                 self._full = str(error)
                 log.error("Events of the history wait in memory only: %s", error)
+
+    def _is_time(self) -> bool:
+        return time.monotonic() >= self._try_at
 
     def _keep_up(self) -> None:
         self._open()

@@ -49,6 +49,6 @@ def recorder_of(settings: EFSQuota, clock: Callable[[], datetime]) -> Recorder:
         return Recorder()
     path = Path(settings.history_url.removeprefix("sqlite:///"))
     if settings.history_url.startswith("sqlite:") and not (path.is_absolute() or path.exists()):
-        log.info("No history is kept: there is no %s. Give history_url a whole path.", path)
+        log.debug("No history is kept: there is no %s. Give history_url a whole path.", path)
         return Recorder()
     return history

@@ -53,7 +53,7 @@ class Recorder:
     def start(self) -> None:
         """Begin to keep what is told."""
 
-    def close(self, secs: float = 5.0) -> None:
+    def close(self, secs: float = 8.0) -> None:
         """Write what is waiting, within that time, and end."""
 
     @property

@@ -42,6 +42,7 @@ _READERS = 64
 _VERIFIERS = 8
 LEARN_SECS = 1.0
 VERIFY_MARGIN_SECS = 1.0
+REPORT_SECS = 5.0
 LOCKED = "You are over your storage quota.  Logins are disabled."
 
 
@@ -56,6 +57,7 @@ class SpawnGate:
         # Of their own, so that a home that hangs keeps nobody's record from being read.
         self._home_calls = Offload(_READERS)
         self._verifiers = asyncio.Semaphore(_VERIFIERS)
+        self._reports: set[asyncio.Task[None]] = set()
 
     async def check(self, spawner: Any) -> None:
         """Let the spawn go on, or raise the exception that refuses it."""
@@ -160,30 +162,25 @@ class SpawnGate:
         service = _service(spawner, self._settings.service_name)
         if service is None:
             return None
-        user = quote(spawner.user.name, safe="")
-        url = f"{service.url.rstrip('/')}{service.prefix}api/users/{user}/verify"
-        # Not the client that the hub shares: it has ten places, and the proxy needs them.
-        client = AsyncHTTPClient(force_instance=True)
+        secs = self._settings.verify_secs + VERIFY_MARGIN_SECS
         try:
-            response = await client.fetch(
-                HTTPRequest(
-                    url,
-                    method="POST",
-                    body=b"",
-                    headers={"Authorization": f"token {service.api_token}"},
-                    request_timeout=self._settings.verify_secs + VERIFY_MARGIN_SECS,
-                    ssl_options=_internal_tls(spawner),
-                )
-            )
-            return State(json.loads(response.body)["state"])
+            answer = await _post(spawner, service, "verify", b"", secs)
+            return State(json.loads(answer)["state"])
         except (HTTPClientError, OSError, ValueError, KeyError, TypeError) as error:
             spawner.log.warning("The service cannot verify this lockout: %s", error)
             return None
-        finally:
-            client.close()
+
+    def _report(self, spawner: Any, reason: str) -> None:
+        """Have the service put a refusal on record. The refusal does not wait for that."""
+        service = _service(spawner, self._settings.service_name)
+        if service is not None:
+            report = asyncio.create_task(_refused(spawner, service, reason))
+            self._reports.add(report)
+            report.add_done_callback(self._reports.discard)
 
     def _refuse(self, spawner: Any, message: str, log_message: str) -> None:
         DECISIONS.labels("refused").inc()
+        self._report(spawner, message)
         page = _page(spawner, self._settings.service_name)
         said = f"<p><strong>Storage quota exceeded.</strong> {html.escape(message)}</p>"
         if page is not None:
@@ -203,6 +200,7 @@ class SpawnGate:
             "Your storage quota cannot be checked now, so no server is started."
             " Try again in a few minutes; if that does not help, tell the administrator."
         )
+        self._report(spawner, f"The quota could not be checked: {error}")
         raise refusal(spawner, message, f"<p>{message}</p>", f"quota check failed: {error}")
 
 
@@ -266,6 +264,35 @@ def _service(spawner: Any, name: str) -> Any:
     app = spawner.user.settings.get("app")
     service = getattr(app, "_service_map", {}).get(name)
     return service if service is not None and service.url and service.api_token else None
+
+
+async def _refused(spawner: Any, service: Any, reason: str) -> None:
+    told = json.dumps({"server": spawner.name, "reason": reason}).encode()
+    try:
+        await _post(spawner, service, "refused", told, REPORT_SECS)
+    except Exception as error:
+        spawner.log.warning("The refusal of %s is not put on record: %s", spawner.user.name, error)
+
+
+async def _post(spawner: Any, service: Any, what: str, body: bytes, secs: float) -> bytes:
+    """Tell or ask the service something about the user; its answer."""
+    user = quote(spawner.user.name, safe="")
+    # Not the client that the hub shares: it has ten places, and the proxy needs them.
+    client = AsyncHTTPClient(force_instance=True)
+    try:
+        response = await client.fetch(
+            HTTPRequest(
+                f"{service.url.rstrip('/')}{service.prefix}api/users/{user}/{what}",
+                method="POST",
+                body=body,
+                headers={"Authorization": f"token {service.api_token}"},
+                request_timeout=secs,
+                ssl_options=_internal_tls(spawner),
+            )
+        )
+        return bytes(response.body)
+    finally:
+        client.close()
 
 
 def _page(spawner: Any, name: str) -> str | None:

@@ -9,13 +9,14 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 from ..board import Board
 from ..control.store import ControlStore
 from ..errors import LockHeld, StoreError
+from ..history.recorder import Recorder
 from ..homes import Homes
 from ..hub.client import HubClient, HubUser
 from ..logs import event
@@ -43,6 +44,7 @@ class Rooms:
     offload: Offload
     board: Board
     clock: Callable[[], datetime]
+    history: Recorder = field(default_factory=Recorder)
 
     @property
     def homes(self) -> Homes:
@@ -50,10 +52,16 @@ class Rooms:
         return self.settings.homes()
 
 
-def make_rooms(settings: EFSQuota, hub: HubClient) -> Rooms:
+def make_rooms(
+    settings: EFSQuota,
+    hub: HubClient,
+    history: Recorder | None = None,
+    board: Board | None = None,
+) -> Rooms:
     """The parts for loops over the users of a hub."""
     store = ControlStore(settings.quota_control)
-    return Rooms(settings, hub, store, Offload(_STORE_CALLS), Board(), utcnow)
+    board, history = board or Board(), history or Recorder()
+    return Rooms(settings, hub, store, Offload(_STORE_CALLS), board, utcnow, history)
 
 
 async def over_all_users(
@@ -82,6 +90,7 @@ async def over_all_users(
         threads = STORE_THREADS if any(blocked for _, blocked in looked) else 1
         yield [answer for answers, _ in looked for answer in answers]
     rooms.board.keep_only(seen)
+    rooms.history.listed(seen)
 
 
 def _check(rooms: Rooms) -> None:

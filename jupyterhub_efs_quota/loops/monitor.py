@@ -8,13 +8,14 @@ from collections import deque
 from dataclasses import dataclass
 
 from ..board import MEASURING
-from ..errors import HomeError
+from ..errors import HomeError, LockHeld
 from ..hub.client import HubUser
 from ..logs import event
 from ..quota.judge import judge, why_measure
 from ..quota.limits import Limits
 from ..quota.record import Record, State
 from ..remeasure import Remeasure
+from .counts import Counts
 from .cycle import Rooms, as_listed, failed, over_all_users
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Monitor:
         self._limits: Limits = rooms.settings.limits()
         self._remeasure = remeasure
         self._dry_run = dry_run
+        self.counts = Counts()
 
     def decide(self, user: HubUser, record: Record | None) -> Plan:
         """What to do about a user whose home is there. Pure but for the clock."""
@@ -74,6 +76,7 @@ class Monitor:
 
         What fails for one user is logged and does not stop the others.
         """
+        self.counts = Counts()
         plans: list[Plan] = []
         async for some in over_all_users(self._rooms, self._look_at):
             plans += some
@@ -91,15 +94,30 @@ class Monitor:
                 record = await self._remeasure.measure(plan.user.name, planned=plan.record)
                 if record is not None:
                     self._rooms.board.measured(record)
+                self._count(record)
             except Exception as error:
+                self.counts.add("skipped" if isinstance(error, LockHeld) else "failed")
                 failed(self._rooms, plan.user, error, NAME, by=MEASURING)
 
+    def _count(self, record: Record | None) -> None:
+        if record is None:
+            self.counts.add("skipped")  # by another monitor, meanwhile
+            return
+        self.counts.add("measured")
+        self.counts.add("bytes", max(0, record.actual_bytes))
+        self.counts.add("files", record.usage_files or 0)
+
     def _look_at(self, user: HubUser) -> Plan | None:
+        self.counts.add("users")
         try:
-            return self._look(user)
+            plan = self._look(user)
         except Exception as error:
+            self.counts.add("skipped" if isinstance(error, LockHeld) else "failed")
             failed(self._rooms, user, error, NAME)
             return None
+        if plan is None:
+            self.counts.add("skipped")
+        return plan
 
     def _look(self, user: HubUser) -> Plan | None:
         name = user.name
@@ -117,6 +135,7 @@ class Monitor:
         if plan.record != record and not self._dry_run:
             plan = self._save(user)
         self._rooms.board.saw(user, plan.record, by=NAME)
+        self._rooms.history.judged(plan.record, by=NAME)
         if not plan.record.quota_enabled:
             self._say(logging.INFO, f"Quota monitoring for user {name} is disabled.  Skipping.")
         elif plan.why is None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..control.store import Held
-from ..errors import BrokenFile, HubUnreachable, StoreError
+from ..errors import BrokenFile, HubUnreachable, LockHeld, StoreError
 from ..hub.client import HubUser
 from ..logs import event
 from ..quota.judge import active_at_reap, judge
 from ..quota.limits import Limits
 from ..quota.messages import reaped
 from ..quota.record import Record, State
+from .counts import Counts
 from .cycle import Rooms, as_listed, failed, over_all_users
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Reaper:
         self._homes = rooms.homes
         self._limits: Limits = rooms.settings.limits()
         self._dry_run = dry_run
+        self.counts = Counts()
 
     def decide(self, user: HubUser, record: Record) -> Verdict:
         """The verdict on a user whose quota is enabled. Pure but for the clock."""
@@ -65,6 +67,7 @@ class Reaper:
 
         What fails for one user is logged and does not stop the others.
         """
+        self.counts = Counts()
         stopping: list[Verdict] = []
         async for verdicts in over_all_users(self._rooms, self._look_at):
             for verdict in verdicts:
@@ -80,15 +83,20 @@ class Reaper:
             event(log, logging.CRITICAL, message, subsystem=NAME)
             try:
                 await self._rooms.hub.stop_server(name, server)
+                self.counts.add("stopped")
+                self._rooms.history.stopped(name, server, verdict.message, by=NAME)
             except HubUnreachable:
                 raise
             except Exception as error:
+                self.counts.add("failed")
                 failed(self._rooms, verdict.user, error, NAME)
 
     def _look_at(self, user: HubUser) -> Verdict | None:
+        self.counts.add("users")
         try:
             return self._look(user)
         except Exception as error:
+            self.counts.add("skipped" if isinstance(error, LockHeld) else "failed")
             failed(self._rooms, user, error, NAME)
             return None
 
@@ -105,6 +113,7 @@ class Reaper:
                     self._save(held, verdict)
         except BrokenFile as error:
             # It unlocks nobody: until it is mended, the last good record stands in for it.
+            self.counts.add("failed")
             failed(self._rooms, user, error, NAME)
             row = self._rooms.board.get(user.name)
             if row is None or row.record is None or not row.record.quota_enabled:
@@ -112,6 +121,7 @@ class Reaper:
             verdict = self.decide(user, row.record)
         if verdict is None:
             return None
+        self.counts.add("judged")
         event(log, verdict.level, verdict.message, subsystem=NAME, record=verdict.record)
         return verdict if verdict.stop else None
 
@@ -148,9 +158,11 @@ class Reaper:
         elif not record.quota_enabled:
             self._say(logging.INFO, f"Quota monitoring for user {name} is disabled.  Skipping.")
             board.saw(user, record, by=NAME)
+            self._rooms.history.judged(record, by=NAME)
         else:
             verdict = self.decide(user, record)
             board.saw(user, verdict.record, by=NAME)
+            self._rooms.history.judged(verdict.record, by=NAME)
             return verdict
         return None
 

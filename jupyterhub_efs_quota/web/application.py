@@ -35,17 +35,15 @@ def make_application(
     # A token that was taken back, or a role that was lost, counts for a minute at most.
     HubOAuth.instance(cache_max_age=60)
     given = {"parts": parts}
+    from_hub = {**given, "api_token": api_token, "budget_secs": verify_secs}
     routes: list[Any] = [
         (prefix, handlers.MyStorage, given),
         (prefix.rstrip("/"), web.RedirectHandler, {"url": prefix}),
         (f"{prefix}measure", handlers.MeasureAgain, given),
         (f"{prefix}users", handlers.AllUsers, given),
         (f"{prefix}health", handlers.Health, given),
-        (
-            rf"{prefix}api/users/([^/]+)/verify",
-            handlers.Verify,
-            {**given, "api_token": api_token, "budget_secs": verify_secs},
-        ),
+        (rf"{prefix}api/users/([^/]+)/verify", handlers.Verify, from_hub),
+        (rf"{prefix}api/users/([^/]+)/refused", handlers.Refused, from_hub),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
         (rf"{prefix}static/(.*)", web.StaticFileHandler, {"path": str(_HERE / "static")}),
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import logging
 from dataclasses import replace
 from typing import Any
@@ -182,11 +183,8 @@ class AllUsers(Handler):
         )
 
 
-class Verify(web.RequestHandler):
-    """The spawn hook's question: is this user, in lockout on record, over now?
-
-    Answers `{"state": STATE}`. Only the hub has the service's own token.
-    """
+class FromHub(web.RequestHandler):
+    """What the spawn hook calls: only the hub has the service's own token."""
 
     def initialize(self, parts: Parts, api_token: str, budget_secs: float) -> None:
         """Keep what the application hands over."""
@@ -194,16 +192,40 @@ class Verify(web.RequestHandler):
         self._api_token = api_token
         self._budget_secs = budget_secs
 
-    def check_xsrf_cookie(self) -> None:
-        """Not by cookie: the token is the proof."""
-
-    async def post(self, user: str) -> None:
-        """Measure within the budget, and say the state."""
+    def prepare(self) -> None:
+        """Refuse whoever is not the hub."""
         given = self.request.headers.get("Authorization", "").partition(" ")[2]
         if not self._api_token or not hmac.compare_digest(
             given.encode(errors="replace"), self._api_token.encode()
         ):
             raise web.HTTPError(403)
+
+    def check_xsrf_cookie(self) -> None:
+        """Not by cookie: the token is the proof."""
+
+
+class Refused(FromHub):
+    """The spawn hook says that it refused a server, so that it is on record."""
+
+    def post(self, user: str) -> None:
+        """Put it on record: `{"server": NAME, "reason": TEXT}`."""
+        try:
+            told = json.loads(self.request.body)
+            server, reason = str(told["server"]), str(told["reason"])
+        except (ValueError, TypeError, KeyError):
+            raise web.HTTPError(400) from None
+        self._parts.history.refused(user, server, reason, by="the spawn hook")
+        self.set_status(204)
+
+
+class Verify(FromHub):
+    """The spawn hook's question: is this user, in lockout on record, over now?
+
+    Answers `{"state": STATE}`.
+    """
+
+    async def post(self, user: str) -> None:
+        """Measure within the budget, and say the state."""
         record, _ = await _record(self._parts, user)
         if record is None:
             raise web.HTTPError(404)
@@ -271,5 +293,6 @@ __all__ = [
     "MeasureAgain",
     "MyStorage",
     "NotFound",
+    "Refused",
     "Verify",
 ]

@@ -11,6 +11,7 @@ from jinja2 import Environment
 from ..board import Board
 from ..control.store import ControlStore
 from ..errors import SettingsError
+from ..history.recorder import Recorder
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
@@ -36,6 +37,7 @@ class Parts:
         clock: Callable[[], datetime],
         menu_text: str,
         admins_exempt: bool = True,
+        history: Recorder | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -45,6 +47,7 @@ class Parts:
         self.clock = clock
         self.menu_text = menu_text
         self.admins_exempt = admins_exempt
+        self.history = history or Recorder()
         self._remeasure = remeasure
         self._verifying = verifying
         self._measuring: dict[str, asyncio.Task[None]] = {}

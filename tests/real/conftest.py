@@ -61,6 +61,7 @@ def hub_config(tmp, ssl=False, **settings):
             "monitor_period_secs": 3600,
             "reaper_period_secs": 3600,
             "log_format": "console",
+            "history_url": f"sqlite:///{tmp}/history.sqlite",
             **settings,
         },
     )
