@@ -27,6 +27,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
 
 
+def number_of(time: datetime) -> int:
+    """A time as its column holds it."""
+    return (time - _EPOCH) // MICROSECOND
+
+
 class Moment(TypeDecorator[datetime]):
     """A time as a whole number: microseconds since 1970, UTC. Small, exact, and sorts."""
 
@@ -35,7 +40,7 @@ class Moment(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: Any, dialect: Any) -> int | None:
         """The number of a time."""
-        return None if value is None else (value - _EPOCH) // MICROSECOND
+        return None if value is None else number_of(value)
 
     def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
         """The time of a number."""

@@ -5,39 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
-    Delete,
+    Connection,
+    Select,
     Table,
+    and_,
     bindparam,
     delete,
     exists,
     func,
     insert,
     select,
+    type_coerce,
 )
 
 from .database import Database
 from .tables import (
+    MICROSECOND,
     actions,
+    latest,
     marks,
     measurements,
+    number_of,
     runs,
     state_changes,
     summaries,
     users,
     writers,
 )
-from .writing import month_number
+from .writing import each, month_number
 
 EVERY = timedelta(days=1)
 # What one transaction takes: short enough that nobody minds to wait for it.
 USERS_AT_ONCE = 20
 ROWS_AT_ONCE = 500
 _MARK = "thinned"
-_ONE = delete(measurements).where(
-    measurements.c.user_id == bindparam("user"), measurements.c.started == bindparam("time")
+_DAY = EVERY // MICROSECOND
+_ONE_MEASUREMENT = delete(measurements).where(
+    measurements.c.user_id == bindparam("user"), measurements.c.started == bindparam("number")
+)
+_ONE_SUMMARY = delete(summaries).where(
+    summaries.c.user_id == bindparam("user"), summaries.c.month == bindparam("number")
 )
 
 
@@ -57,30 +69,31 @@ class Keep:
     changes_days: int = 1825
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(NamedTuple):
     """What the choice looks at."""
 
     started: datetime
     complete: bool
 
 
-def superfluous(rows: Sequence[Measured], now: datetime, keep: Keep) -> list[datetime]:
+def superfluous(
+    rows: Sequence[Measured], now: datetime, keep: Keep, newest: datetime | None = None
+) -> list[datetime]:
     """When those measurements of one user began that are not kept, in the order of time.
 
     Of each day (UTC) that is over for longer than `all_days`, and of each month that is for
     longer than `daily_days`, the last whole measurement stays, or the last one where none
-    was whole. The newest of all stays whatever it is.
+    was whole. The user's newest stays whatever it is.
     """
     by_day, by_month = limits(now, keep)
-    best: dict[tuple[int, ...], Measured] = {}
+    best: dict[Any, Measured] = {}
     rows = sorted(rows, key=lambda row: row.started)
     for row in rows:
         period = _period(row.started, by_day, by_month)
         known = best.get(period)
         if known is None or row.complete or not known.complete:
             best[period] = row
-    kept = {row.started for row in best.values()} | {row.started for row in rows[-1:]}
+    kept = {row.started for row in best.values()} | {newest}
     return [row.started for row in rows if row.started not in kept]
 
 
@@ -93,13 +106,12 @@ def limits(now: datetime, keep: Keep) -> tuple[datetime, datetime]:
     return by_day, min(by_day, by_month)
 
 
-def _period(time: datetime, by_day: datetime, by_month: datetime) -> tuple[int, ...]:
+def _period(time: datetime, by_day: datetime, by_month: datetime) -> Any:
     if time < by_month:
         return time.year, time.month
     if time < by_day:
         return time.year, time.month, time.day
-    # A period of its own: it stays.
-    return (*time.timetuple()[:6], time.microsecond)
+    return time  # a period of its own: it stays
 
 
 def claim(database: Database, now: datetime) -> bool:
@@ -114,14 +126,14 @@ def claim(database: Database, now: datetime) -> bool:
 
 
 def thin(database: Database, now: datetime, keep: Keep) -> Iterator[int]:
-    """Remove what is not kept; yields how many rows went, after each small transaction.
+    """Remove what is not kept; yields how many rows went, after each small step.
 
     Readers are never in the way of it, nor it in theirs.
     """
     with database.reading() as connection:
         ids = list(connection.scalars(select(users.c.id).order_by(users.c.id)))
     for start in range(0, len(ids), USERS_AT_ONCE):
-        yield _thin_users(database, ids[start : start + USERS_AT_ONCE], now, keep)
+        yield from _thin_users(database, ids[start : start + USERS_AT_ONCE], now, keep)
     changes = now - timedelta(days=keep.changes_days)
     for table, column, before in (
         (runs, runs.c.started, now - timedelta(days=keep.runs_days)),
@@ -132,40 +144,65 @@ def thin(database: Database, now: datetime, keep: Keep) -> Iterator[int]:
         yield from _prune(database, table, column < before)
 
 
-def _thin_users(database: Database, ids: Sequence[int], now: datetime, keep: Keep) -> int:
-    by_day, by_month = limits(now, keep)
-    old = (measurements.c.user_id.in_(ids), measurements.c.started < by_day)
-    columns = (measurements.c.user_id, measurements.c.started, measurements.c.complete)
-    rows: dict[int, list[Measured]] = {}
+def _thin_users(database: Database, ids: Sequence[int], now: datetime, keep: Keep) -> Iterator[int]:
     with database.reading() as connection:
-        newest = dict(
-            connection.execute(
-                select(columns[0], func.max(columns[1])).where(old[0]).group_by(columns[0])
-            ).all()
-        )
-        for user, started, complete in connection.execute(select(*columns).where(*old)):
-            rows.setdefault(user, []).append(Measured(started, complete))
+        rows = _candidates(connection, ids, now, keep)
+        measured = select(latest.c.user_id, latest.c.measured).where(latest.c.user_id.in_(rows))
+        newest = {row.user_id: row.measured for row in connection.execute(measured)}
+        old = [
+            {"user": row.user_id, "number": row.month}
+            for row in connection.execute(_old_summaries(ids, limits(now, keep)[1]))
+        ]
     found = [
-        {"user": user, "time": time}
+        {"user": user, "number": number_of(time)}
         for user, some in rows.items()
-        for time in superfluous(some, now, keep)
-        if time != newest[user]
+        for time in superfluous(some, now, keep, newest.get(user))
     ]
-    month = month_number(by_month)
-    with database.writing() as connection:
-        if found:
-            connection.execute(_ONE, found)
-        return len(found) + connection.execute(_old_summaries(ids, month)).rowcount
+    for statement, keys in ((_ONE_MEASUREMENT, found), (_ONE_SUMMARY, old)):
+        for start in range(0, len(keys), ROWS_AT_ONCE):
+            some_keys = keys[start : start + ROWS_AT_ONCE]
+            with database.writing() as connection:
+                each(connection, statement, some_keys)
+            yield len(some_keys)
+    yield 0  # there was nothing to do, which took its time too
 
 
-def _old_summaries(ids: Sequence[int], month: int) -> Delete:
+def _candidates(
+    connection: Connection, ids: Sequence[int], now: datetime, keep: Keep
+) -> dict[int, list[Measured]]:
+    """The measurements among which to choose, by user: not those that are alone in their day."""
+    by_day, by_month = limits(now, keep)
+    user, started, complete = (measurements.c[name] for name in ("user_id", "started", "complete"))
+    day = type_coerce(started, BigInteger).op("/")(_DAY)  # of whole numbers: a whole number
+    rows: dict[int, list[Measured]] = {}
+
+    def take(condition: ColumnElement[bool]) -> None:
+        found = select(user, started, complete).where(condition).order_by(user, started)
+        for one, time, whole in connection.execute(found):
+            rows.setdefault(one, []).append(Measured(time, whole))
+
+    take(and_(user.in_(ids), started < by_month))
+    crowded = (
+        select(user.label("one"), func.min(started).label("first"), func.max(started).label("last"))
+        .where(user.in_(ids), started >= by_month, started < by_day)
+        .group_by(user, day)
+        .having(func.count() > 1)
+        .subquery()
+    )
+    spans = select(crowded.c.one, func.min(crowded.c.first), func.max(crowded.c.last))
+    for one, first, last in connection.execute(spans.group_by(crowded.c.one)).all():
+        take(and_(user == one, started >= first, started <= last))
+    return rows
+
+
+def _old_summaries(ids: Sequence[int], before: datetime) -> Select[tuple[int, int]]:
     # Those with a newer one, so that there is always a last one.
     newer = summaries.alias()
     there_is_newer = exists().where(
         newer.c.user_id == summaries.c.user_id, newer.c.month > summaries.c.month
     )
-    return delete(summaries).where(
-        summaries.c.user_id.in_(ids), summaries.c.month < month, there_is_newer
+    return select(summaries.c.user_id, summaries.c.month).where(
+        summaries.c.user_id.in_(ids), summaries.c.month < month_number(before), there_is_newer
     )
 
 
