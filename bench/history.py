@@ -3,7 +3,7 @@
     python -m bench.history /a/directory                   SQLite, in a file there
     python -m bench.history postgresql://user@host/name    PostgreSQL, an empty database
 
-Options: --users 10000 --rows 10000000, and --keep to leave the database in place.
+Options: --users 10000 --rows 10000000 --thin-secs 60, and --keep to leave the database there.
 """
 
 import argparse
@@ -117,8 +117,8 @@ def questions(database, names):
         )
 
 
-def thinning(database, names):
-    """Thin everything; meanwhile one who reads all the time says how long that takes."""
+def thinning(database, names, secs):
+    """Thin for a time; meanwhile one who reads all the time says how long that takes."""
     took, ended = [], threading.Event()
 
     def read():
@@ -138,7 +138,7 @@ def thinning(database, names):
     while True:
         step = time.perf_counter()
         number = next(steps, None)
-        if number is None:
+        if number is None or time.perf_counter() - began > secs:
             break
         longest = max(longest, time.perf_counter() - step)
         removed += number
@@ -153,7 +153,6 @@ def thinning(database, names):
         f"{len(took)} reads meanwhile: median {took[len(took) // 2] * 1000:.1f} ms,"
         f" 99 % within {took[int(len(took) * 0.99)] * 1000:.1f} ms, at most {took[-1] * 1000:.1f} ms"
     )
-    timed("thinning once more, nothing to do", lambda: list(thin(database, NOW, Keep())))
 
 
 def main():
@@ -161,6 +160,7 @@ def main():
     parser.add_argument("where")
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--thin-secs", type=float, default=60.0)
     parser.add_argument("--keep", action="store_true")
     asked = parser.parse_args()
     url = asked.where if "://" in asked.where else f"sqlite:///{asked.where}/bench-history.sqlite"
@@ -183,8 +183,7 @@ def main():
     questions(database, names)
     if database.path is not None:
         print(f"{database.path.stat().st_size / 2**20:.0f} MiB")
-    thinning(database, names)
-    questions(database, names)
+    thinning(database, names, asked.thin_secs)
     print(
         f"{ask(database, lambda c: c.scalar(select(func.count()).select_from(measurements)))} rows"
     )

@@ -50,7 +50,9 @@ class Database:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._engine: Engine | None = None
+        # Which files they are that we have open: the database, and SQLite's log beside it.
         self._identity: tuple[int, int] | None = None
+        self._log_identity: tuple[int, int] | None = None
 
     @property
     def path(self) -> Path | None:
@@ -77,7 +79,8 @@ class Database:
             engine.dispose()
             raise
         self._engine = engine
-        self._identity = self._look()
+        if self.path is not None:
+            self._identity, self._log_identity = _identity(self.path), _identity(self._log)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -92,7 +95,25 @@ class Database:
 
     def replaced(self) -> bool:
         """Whether the file was removed, or another put in its place, since it was opened."""
-        return self._engine is not None and self.path is not None and self._look() != self._identity
+        if self._engine is None or self.path is None:
+            return False
+        if _identity(self.path) != self._identity:
+            return True
+        self._log_identity = _identity(self._log)
+        return False
+
+    def abandon(self) -> None:
+        """Let go of a file that is not there any more, and of the log that belongs to it.
+
+        SQLite leaves that log where it is, and would apply it to whatever file comes next.
+        """
+        self.close()
+        if self._log_identity is not None and _identity(self._log) == self._log_identity:
+            self._log.unlink(missing_ok=True)
+
+    @property
+    def _log(self) -> Path:
+        return Path(f"{self.path}-wal")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -132,15 +153,6 @@ class Database:
                 " Mend that, or set history_url."
             ) from None
 
-    def _look(self) -> tuple[int, int] | None:
-        if self.path is None:
-            return None
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
     def _migrate(self, engine: Engine) -> None:
         with engine.connect() as connection, connection.begin():
             revision = migrate.current(connection)
@@ -158,6 +170,14 @@ class Database:
                     self.where, revision or "none", migrate.newest(),
                 )  # fmt: skip
                 migrate.upgrade(connection)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _engine(url: URL) -> Engine:

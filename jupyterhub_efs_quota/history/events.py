@@ -124,14 +124,14 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 def encode(event: Event) -> str:
     """An event as one line of JSON, without its end."""
     values = {f.name: getattr(event, f.name) for f in fields(event)}
-    return json.dumps({"kind": _NAMES[type(event)], **values}, default=_plain, skipkeys=True)
+    return json.dumps({"event": _NAMES[type(event)], **values}, default=_plain, skipkeys=True)
 
 
 def decode(text: str) -> Event:
     """The event in a line. Raises ValueError if there is none."""
     try:
         values = json.loads(text, object_hook=_rich)
-        event: Event = _KINDS[values.pop("kind")](**values)
+        event: Event = _KINDS[values.pop("event")](**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no event: {error}") from None
     return event

@@ -322,6 +322,9 @@ class History(Recorder):
 
     def _keep_up(self) -> None:
         self._open()
+        if self._trouble is not None:
+            # There may be nothing to write by which one would see that it is still away.
+            self._ask(reading.answers)
         self._drain(self._pending)
         while events := self._queue.first(MOST_AT_ONCE):
             self._write(self._writer, events)
@@ -343,7 +346,7 @@ class History(Recorder):
                 " what is found there now is used.",
                 self._database.where,
             )
-            self._database.close()
+            self._database.abandon()
         if self._database.is_open:
             return
         self._database.open()

@@ -23,6 +23,7 @@ from .tables import (
     state_changes,
     summaries,
     users,
+    writers,
 )
 
 T = TypeVar("T")
@@ -111,6 +112,11 @@ SORTS: dict[str, ColumnElement[Any]] = {
     "week_growth": latest.c.week_growth,
     "month_growth": latest.c.month_growth,
 }
+
+
+def answers(connection: Connection) -> None:
+    """Nothing, if the database answers and has our tables."""
+    connection.execute(select(writers).limit(1)).all()
 
 
 def one_latest(connection: Connection, user: str) -> Latest | None:
