@@ -111,6 +111,8 @@ class Run:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
+# Made once: a cycle encodes 10,000.
+_RECORD = json.JSONEncoder(default=str, skipkeys=True)
 Event = Measurement | Judged | Action | Run
 _KINDS: dict[str, type[Any]] = {
     "measurement": Measurement,
@@ -139,7 +141,7 @@ def decode(text: str) -> Event:
 
 def record_text(record: Record) -> str:
     """A record as JSON."""
-    return json.dumps(to_mapping(record), default=str, skipkeys=True)
+    return _RECORD.encode(to_mapping(record))
 
 
 def load_record(text: str) -> Record:

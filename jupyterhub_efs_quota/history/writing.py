@@ -192,10 +192,16 @@ def _judged(connection: Connection, ids: Mapping[str, int], events: Sequence[Jud
 
 
 def _standings(connection: Connection, user_ids: Sequence[int]) -> dict[int, Row]:
+    """What is known of users: when they were seen (as a number), their state and quota."""
+    names = ("user_id", "seen", "state", *_QUOTA)
+    columns = [
+        type_coerce(latest.c[name], BigInteger) if name == "seen" else latest.c[name]
+        for name in names
+    ]
     found: dict[int, Row] = {}
     for some in _slices(user_ids):
-        rows = connection.execute(select(latest).where(latest.c.user_id.in_(some))).mappings()
-        found.update((row["user_id"], {**row, "seen": number_of(row["seen"])}) for row in rows)
+        for row in connection.execute(select(*columns).where(latest.c.user_id.in_(some))):
+            found[row[0]] = dict(zip(names, row, strict=True))
     return found
 
 

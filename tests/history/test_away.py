@@ -185,17 +185,17 @@ def test_a_full_disk_costs_nothing_where_the_waiting_go_elsewhere(start, tmp_pat
 def test_a_full_disk_for_both_leaves_it_in_memory_and_says_so_once(
     start, tmp_path, tmpfs, log_lines
 ):
-    disk = tmpfs(tmp_path / "disk", "1m")
+    disk = tmpfs(tmp_path / "disk", "4m")
     history = start(f"sqlite:///{disk}/history.sqlite", aside=disk / "waiting")
     tell(history, range(3))
     on_record(history)
     filler = fill_up(disk)
-    tell(history, range(3, 3000))
+    tell(history, range(3, 5000))
     until(lambda: any("in memory only" in message for _, message in log_lines.said("ERROR")))
     time.sleep(0.5)
     assert len(log_lines.said("ERROR")) <= 3
     filler.unlink()
-    assert on_record(history) == list(range(3000))
+    assert on_record(history) == list(range(5000))
 
 
 def test_a_directory_that_is_missing_is_said_and_used_once_it_is_there(start, tmp_path):

@@ -1,10 +1,13 @@
 """Spawns through a real hub: refused in a lockout, allowed otherwise."""
 
 import asyncio
+import sqlite3
 import time
 
 import pytest
 from jupyterhub.tests.utils import add_user, api_request, auth_header, public_url
+from jupyterhub.utils import make_ssl_context
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.web import HTTPError
 
 from jupyterhub_efs_quota.hub.spawn import SpawnGate, make_hook, pre_spawn_hook
@@ -12,7 +15,7 @@ from jupyterhub_efs_quota.quota.record import State
 from jupyterhub_efs_quota.settings import EFSQuota
 
 from ..conftest import NOW, fill
-from .conftest import QUOTA
+from .conftest import QUOTA, SERVICE, until
 
 OVER = 5 * QUOTA
 LOCKED = {
@@ -92,6 +95,43 @@ async def test_the_api_answers_a_refused_spawn_with_403_and_the_reason(hub, lock
     answer = await spawn(hub, locked)
     assert answer.status_code == 403
     assert "but are only permitted" in answer.json()["message"]
+
+
+async def test_a_refusal_is_on_record_with_the_server_and_the_reason(hub, locked):
+    await spawn(hub, locked, "gpu")
+
+    def refusals():
+        with sqlite3.connect(hub.efs / "history.sqlite") as database:
+            return database.execute(
+                "SELECT kind, server, by, reason FROM quota_actions JOIN quota_users u"
+                " ON u.id = user_id WHERE u.name = ?",
+                [locked.name],
+            ).fetchall()
+
+    ((kind, server, by, reason),) = await until(refusals)
+    assert (kind, server, by) == ("spawn-refused", "gpu", "the spawn hook")
+    assert "but are only permitted" in reason
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b'{"server": ""}'])
+async def test_only_the_hub_reports_refusals_and_in_their_form(hub, locked, body):
+    service = hub._service_map[SERVICE]
+    url = f"{service.url.rstrip('/')}{service.prefix}api/users/{locked.name}/refused"
+    ssl = hub.internal_ssl and make_ssl_context(
+        hub.internal_ssl_key, hub.internal_ssl_cert, cafile=hub.internal_ssl_ca
+    )
+    for token, status in (("wrong", 403), (service.api_token, 400)):
+        answer = await AsyncHTTPClient().fetch(
+            HTTPRequest(
+                url,
+                method="POST",
+                body=body,
+                headers={"Authorization": f"token {token}"},
+                ssl_options=ssl or None,
+            ),
+            raise_error=False,
+        )
+        assert answer.code == status
 
 
 async def test_named_servers_are_refused_in_a_lockout_too(hub, locked):

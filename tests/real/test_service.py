@@ -45,7 +45,8 @@ class ByHand:
         self.port = random_port()
         self.log = tmp / "service.log"
         self.mark = f"EFS_QUOTA_TEST={self.port}"
-        given = {"log_format": "console", **settings}
+        history = f"sqlite:///{tmp}/history.sqlite"
+        given = {"log_format": "console", "history_url": history, **settings}
         name, value = self.mark.split("=")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "jupyterhub_efs_quota", *arguments],
