@@ -1,4 +1,4 @@
-"""The command line: `jupyterhub-efs-quota`, with `monitor`, `reaper` and `check`.
+"""The command line: `jupyterhub-efs-quota`, with `monitor`, `reaper`, `database` and `check`.
 
 Without a subcommand it is the service that the hub starts.
 """
@@ -251,13 +251,15 @@ class ReaperCommand(LoopCommand):
 class ServiceCommand(Command):
     """Storage quotas for JupyterHub homes: the service that the hub starts.
 
-    Other commands: `jupyterhub-efs-quota monitor`, `reaper` and `check`; each has --help.
+    Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `database` and `check`; each
+    has --help.
     """
 
     name = "jupyterhub-efs-quota"
     description = (
         "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
-        "Other commands: `jupyterhub-efs-quota monitor`, `reaper` and `check`; each has --help."
+        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `database` and `check`;"
+        " each has --help."
     )
     flags: dict[Any, Any] = {
         "generate-config": (
@@ -323,5 +325,9 @@ def main(argv: list[str] | None = None) -> None:
         MonitorCommand().launch(argv[1:])
     elif subcommand == "reaper":
         ReaperCommand().launch(argv[1:])
+    elif subcommand == "database":
+        from .history.command import DatabaseCommand
+
+        DatabaseCommand().launch(argv[1:])
     else:
         ServiceCommand().launch(argv)

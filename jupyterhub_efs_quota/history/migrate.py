@@ -49,7 +49,7 @@ def refuse_newer(revision: str | None, where: str) -> None:
         raise HistoryError(
             f"The history database {where} was made by a newer version of jupyterhub-efs-quota"
             f" (revision {revision}; this one knows up to {newest()}). Install that version"
-            " again, or downgrade the database with it, or set another history_url."
+            f" again, or go back with it: jupyterhub-efs-quota database --downgrade={newest()}."
             " Until then nothing is recorded; quotas are enforced all the same."
         )
 

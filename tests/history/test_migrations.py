@@ -76,7 +76,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(
         connection.execute(text("UPDATE quota_version SET version_num = '9999'"))
     history = start(url)
     until(lambda: history.trouble)
-    for word in ("newer version", "9999", "0002", "history_url", database.where):
+    for word in ("newer version", "9999", "database --downgrade=0002", database.where):
         assert word in history.trouble
     measure(history, NOW)
     until(lambda: history.counts.waiting == 2)
@@ -165,3 +165,25 @@ def test_postgresql_without_its_driver_says_what_to_install(monkeypatch):
 def test_no_password_is_shown():
     database = Database(whole_url("postgresql://me:secret@127.0.0.1:1/name?password=more"))
     assert database.where == "postgresql://me:***@127.0.0.1:1/name"
+
+
+def test_the_command_says_the_revision_goes_back_and_says_what_is_wrong(url, database):
+    def command(*arguments):
+        ran = subprocess.run(
+            [sys.executable, "-m", "jupyterhub_efs_quota", "database", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment(),
+            check=False,
+        )
+        return ran.returncode, ran.stdout + ran.stderr
+
+    at = f"--history-url={url}"
+    assert command(at) == (0, f"{database.where}: revision 0002\n")
+    assert command(at, "--downgrade=0001") == (0, f"{database.where}: revision 0001\n")
+    code, said = command(at, "--downgrade=0815")
+    assert (code, "Can't locate revision" in said) == (1, True)
+    code, said = command("--history-url=sqlite:////nowhere/at/all")
+    assert (code, "There is no /nowhere/at/all" in said) == (1, True)
+    assert command("--history-url=")[0] == 1

@@ -17,6 +17,7 @@ import jupyterhub_efs_quota
 from jupyterhub_efs_quota.commands import MonitorCommand, ReaperCommand, ServiceCommand
 from jupyterhub_efs_quota.configure import CUSTOM_SCOPES, SERVICE_SCOPES, setup
 from jupyterhub_efs_quota.control import text
+from jupyterhub_efs_quota.history.command import DatabaseCommand
 from jupyterhub_efs_quota.hub import spawn
 from jupyterhub_efs_quota.hub.learn import told_by
 from jupyterhub_efs_quota.logs import JsonFormatter
@@ -60,14 +61,18 @@ def test_the_page_of_settings_is_what_is_made_of_them():
     assert page("settings.md") == made, "run: python docs/settings_page.py"
 
 
-@pytest.mark.parametrize("command", [ServiceCommand, MonitorCommand, ReaperCommand])
+@pytest.mark.parametrize(
+    "command", [ServiceCommand, MonitorCommand, ReaperCommand, DatabaseCommand]
+)
 def test_every_flag_is_in_the_documentation_and_no_other(command):
     said = {flag.lstrip("-").partition("=")[0] for flag in table("command-line.md") if "--" in flag}
     own = {"generate-config"}
     if command is ServiceCommand:
         said &= {*command.aliases, *own}
+    elif command is DatabaseCommand:
+        said &= {*command.aliases}
     else:
-        said -= {*own, "json"}
+        said -= {*own, "json", "history-url", "downgrade"}
     assert said == {*command.aliases, *command.flags}
 
 
