@@ -200,7 +200,9 @@ def _standings(connection: Connection, user_ids: Sequence[int]) -> dict[int, Row
     ]
     found: dict[int, Row] = {}
     for some in _slices(user_ids):
-        for row in connection.execute(select(*columns).where(latest.c.user_id.in_(some))):
+        mine = select(*columns).where(latest.c.user_id.in_(some)).order_by(latest.c.user_id)
+        # Held, so that another service does not put the same change on record.
+        for row in connection.execute(mine.with_for_update()):
             found[row[0]] = dict(zip(names, row, strict=True))
     return found
 

@@ -166,6 +166,20 @@ def test_two_services_that_see_one_change_put_it_on_record_once(start, url, cloc
     assert both[0].state_changes().total == 1
 
 
+def test_changes_that_two_services_see_at_once_are_on_record_once(start, url, clock):
+    both = [start(url), start(url)]
+    names = [f"user{number}" for number in range(50)]
+    for turn in range(10):
+        state = State.LOCKOUT if turn % 2 else State.OK
+        for name in names:
+            for history in both:
+                history.judged(a_record(name, state=state), by="Reaper")
+        for history in both:
+            told(history)
+        clock.forward(seconds=1)
+    assert both[0].state_changes().total == 9 * 50
+
+
 def test_a_quota_edited_by_hand_is_an_action_from_what_to_what(history, clock):
     history.judged(a_record(quota=1000, quota_source="default"), by="Reaper")
     clock.forward(minutes=5)

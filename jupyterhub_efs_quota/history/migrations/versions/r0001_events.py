@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -65,14 +63,15 @@ def downgrade() -> None:
         op.drop_table(name)
 
 
-def _user(**options: Any) -> sa.Column[int]:
-    return sa.Column("user_id", sa.Integer, sa.ForeignKey("quota_users.id"), **options)
+def _user(*, nullable: bool) -> sa.Column[int]:
+    user = sa.ForeignKey("quota_users.id")
+    return sa.Column("user_id", sa.Integer, user, nullable=nullable)
 
 
 def _measurements() -> None:
     op.create_table(
         "quota_measurements",
-        _user(primary_key=True, autoincrement=False),
+        sa.Column("user_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("started", _TIME, primary_key=True, autoincrement=False),
         sa.Column("secs", sa.Float, nullable=False),
         sa.Column("counted", sa.BigInteger, nullable=False),
@@ -90,7 +89,7 @@ def _measurements() -> None:
     )
     op.create_table(
         "quota_summaries",
-        _user(primary_key=True, autoincrement=False),
+        sa.Column("user_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("month", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("started", _TIME, nullable=False),
         sa.Column("data", sa.LargeBinary, nullable=False),
@@ -114,7 +113,7 @@ def _changes() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("time", _TIME, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
-        _user(),
+        _user(nullable=True),
         sa.Column("by", sa.Text, nullable=False),
         sa.Column("server", sa.Text),
         sa.Column("before", sa.Text),

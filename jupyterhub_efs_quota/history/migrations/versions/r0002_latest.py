@@ -33,10 +33,9 @@ JOIN (SELECT user_id, MAX(started) AS started FROM quota_measurements GROUP BY u
 
 def upgrade() -> None:
     """Make the tables, and fill them from the measurements there are."""
-    user = sa.ForeignKey("quota_users.id")
     op.create_table(
         "quota_latest",
-        sa.Column("user_id", sa.Integer, user, primary_key=True, autoincrement=False),
+        sa.Column("user_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("seen", _TIME, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("counted", sa.BigInteger, nullable=False),
@@ -57,10 +56,9 @@ def upgrade() -> None:
         sa.Column("week_growth", sa.BigInteger),
         sa.Column("month_growth", sa.BigInteger),
     )
-    user = sa.ForeignKey("quota_users.id")
     op.create_table(
         "quota_records",
-        sa.Column("user_id", sa.Integer, user, primary_key=True, autoincrement=False),
+        sa.Column("user_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("record", sa.Text, nullable=False),
     )
     op.execute(sa.text(_FILL))
