@@ -14,8 +14,10 @@ from functools import cache
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .book import show
+from .part import Part, finish
 from .task import Task
-from .twin import most_open, open_home, show, walk_in_python
+from .twin import most_open, open_home, walk_in_python
 
 try:
     from . import _walk
@@ -110,6 +112,15 @@ def walk_compiled(task: Task) -> Usage:
     )
 
 
-ENGINES: dict[str, Callable[[Task], Usage]] = {PYTHON: walk_in_python}
+def finished(part: Part, task: Task) -> Usage:
+    """What a walk over a whole home found."""
+    return finish([part], task.rules, allocated=task.allocated)
+
+
+# What measures a whole home, and what measures a part of one.
+ENGINES: dict[str, Callable[[Task], Usage]] = {
+    PYTHON: lambda task: finished(walk_in_python(task), task)
+}
+PARTS: dict[str, Callable[[Task], Part]] = {PYTHON: walk_in_python}
 if _walk is not None:
     ENGINES[COMPILED] = walk_compiled
