@@ -17,7 +17,7 @@ from ..quota.usage import Usage
 from .book import show
 from .part import Part, finish
 from .task import Task
-from .twin import most_open, open_home, walk_in_python
+from .twin import most_open, open_home, part_in_python, walk_in_python
 
 try:
     from . import _walk
@@ -112,15 +112,13 @@ def walk_compiled(task: Task) -> Usage:
     )
 
 
-def finished(part: Part, task: Task) -> Usage:
-    """What a walk over a whole home found."""
-    return finish([part], task.rules, allocated=task.allocated)
+def measure_in_python(task: Task) -> Usage:
+    """Measure one home with the walk in Python. Raises as `walk` does."""
+    return finish(walk_in_python(task), task.rules, allocated=task.allocated)
 
 
 # What measures a whole home, and what measures a part of one.
-ENGINES: dict[str, Callable[[Task], Usage]] = {
-    PYTHON: lambda task: finished(walk_in_python(task), task)
-}
-PARTS: dict[str, Callable[[Task], Part]] = {PYTHON: walk_in_python}
+ENGINES: dict[str, Callable[[Task], Usage]] = {PYTHON: measure_in_python}
+PARTS: dict[str, Callable[[Task], Part]] = {PYTHON: part_in_python}
 if _walk is not None:
     ENGINES[COMPILED] = walk_compiled
