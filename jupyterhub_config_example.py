@@ -94,6 +94,12 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # c.EFSQuota.cross_mounts = False
 # c.EFSQuota.skip_directories = [".snapshot", ".zfs"]
 
+# How the contents of a home are sorted: by extension, by what can be done without, by age.
+# These replace the defaults; `c.EFSQuota.file_types.update({...})` adds to them.
+# c.EFSQuota.file_types = {"tables": ["csv", "parquet"], "books": ["epub"]}
+# c.EFSQuota.junk = {"caches": ["/.cache/"], "compiled Python": ["__pycache__/"]}
+# c.EFSQuota.age_days = [7, 30, 90, 180, 365, 730, 1825]
+
 # --- What happens at a spawn -----------------------------------------------------------
 
 # A locked home is measured once more before its user is refused, for so many seconds.

@@ -10,9 +10,9 @@ import difflib
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from traitlets import (
     Bool,
@@ -36,9 +36,12 @@ from traitlets.config.loader import (
 
 from .errors import SettingsError
 from .homes import Homes, check_template
+from .measure.check_rules import checked_ages, checked_junk, checked_types
+from .measure.rules import AGES_DAYS, JUNK, TYPES, Rules
 from .quota.limits import Limits
 from .quota.sizes import parse_size
 
+Value = TypeVar("Value")
 # How setup(c) hands the settings to the service that the hub starts.
 HANDED_OVER = "JUPYTERHUB_EFS_QUOTA_SETTINGS"
 # One environment variable may hold 128 KiB.
@@ -210,6 +213,32 @@ class EFSQuota(Configurable):
         help="Names (or patterns like `*.snap`) of directories that are not measured.",
     ).tag(config=True)
 
+    file_types = Dict(
+        key_trait=Unicode(),
+        value_trait=List(Unicode()),
+        default_value={name: list(extensions) for name, extensions in TYPES.items()},
+        help="""What files are sorted into by the last extension of their names.
+
+        A name for each type, with its extensions: lower case, without the dot. What has none
+        of them is `other`. To add to the defaults, write
+        `c.EFSQuota.file_types.update({"point clouds": ["las", "laz"]})`.""",
+    ).tag(config=True)
+    junk = Dict(
+        key_trait=Unicode(),
+        value_trait=List(Unicode()),
+        default_value={kind: list(patterns) for kind, patterns in JUNK.items()},
+        help="""What can be done without, by kind: patterns for folders and files.
+
+        A pattern that ends in `/` is for folders, another for files. One with a further `/`
+        is a path from the home (`/.cache/`), another a name at any depth (`__pycache__/`).
+        `*`, `?` and `[0-9]` match within one name. Nothing is removed: it is only shown.""",
+    ).tag(config=True)
+    age_days = List(
+        Int(),
+        list(AGES_DAYS),
+        help="Where one band of ages ends and the next begins, in days, rising.",
+    ).tag(config=True)
+
     on_lockout = Enum(
         ["refuse"], "refuse", help="What happens to the spawn of a user in lockout."
     ).tag(config=True)
@@ -263,6 +292,18 @@ class EFSQuota(Configurable):
             )
         return str(proposal["value"])
 
+    @validate("file_types")
+    def _known_types(self, proposal: Any) -> dict[str, list[str]]:
+        return _checked(proposal, checked_types)
+
+    @validate("junk")
+    def _known_junk(self, proposal: Any) -> dict[str, list[str]]:
+        return _checked(proposal, checked_junk)
+
+    @validate("age_days")
+    def _rising_ages(self, proposal: Any) -> list[int]:
+        return _checked(proposal, checked_ages)
+
     @validate("grace_secs", "stale_quota_secs", "verify_secs")
     def _finite(self, proposal: Any) -> float:
         if not math.isfinite(proposal["value"]):
@@ -283,6 +324,22 @@ class EFSQuota(Configurable):
             user_bytes=self.user_quotas,
             user_files=self.user_file_limits,
         )
+
+    def rules(self, now: float) -> Rules:
+        """How homes are summed up; ages count back from `now` (Unix time)."""
+        return Rules(
+            now=int(now),
+            types=tuple((name, tuple(group)) for name, group in self.file_types.items()),
+            junk=tuple((kind, tuple(group)) for kind, group in self.junk.items()),
+            ages_days=tuple(self.age_days),
+        )
+
+
+def _checked(proposal: Any, check: Callable[[Value], Value]) -> Value:
+    try:
+        return check(proposal["value"])
+    except ValueError as error:
+        raise TraitError(f"{proposal['trait'].name}: {error}") from None
 
 
 def resolve(config: Config) -> EFSQuota:
