@@ -91,6 +91,7 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 
 # What measures: "walk", which is our own, or "du".
 # c.EFSQuota.meter = "walk"
+# c.EFSQuota.walk_threads = 64
 # c.EFSQuota.cross_mounts = False
 # c.EFSQuota.skip_directories = [".snapshot", ".zfs"]
 
