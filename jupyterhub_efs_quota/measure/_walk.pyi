@@ -1,15 +1,15 @@
 # What compiled.py calls in _walk_module.c.
 
 from collections.abc import Callable
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
-Sums = tuple[int, int, int]
-Row = tuple[int, int, int, int, int, int, bool]
-Item = tuple[int, bytes, Row, tuple[int, int]]
-Link = tuple[int, int, tuple[int, int, int, int, int, int], bytes]
-Extension = tuple[bytes, int]
-Pattern = tuple[int, bool, bool, tuple[bytes, ...]]
-Rules = tuple[
+Sums: TypeAlias = tuple[int, int, int]
+Row: TypeAlias = tuple[int, int, int, int, int, int, bool]
+Item: TypeAlias = tuple[int, bytes, Row, tuple[int, int]]
+Link: TypeAlias = tuple[int, int, tuple[int, int, int, int, int, int], bytes]
+Extension: TypeAlias = tuple[bytes, int]
+Pattern: TypeAlias = tuple[int, bool, bool, tuple[bytes, ...]]
+Rules: TypeAlias = tuple[
     int,
     tuple[Extension, ...],
     int,

@@ -37,6 +37,7 @@ def walk_compiled(
     handle: int,
     deadline_secs: float,
     most_open: int,
+    *,
     start: Start = Start(),  # noqa: B008  (a plain tuple)
     progress: Callable[[int, int, int], object] | None = None,
 ) -> Part:

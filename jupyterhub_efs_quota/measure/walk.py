@@ -14,8 +14,8 @@ from functools import cache
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
-from .task import Task
 from .part import finish
+from .task import Task
 from .twin import most_open, open_home, walk_in_python
 
 try:
