@@ -44,7 +44,8 @@ def walk_compiled(
     """Walk the directory of a handle, which stays the caller's.
 
     `progress` is told files, bytes and folders about ten times a second; what it raises
-    ends the walk. Raises OSError if the directory cannot be looked at.
+    ends the walk, and if it answers True, the walk ends as at its deadline.
+    Raises OSError if the directory cannot be looked at.
     """
     ceiling = task.ceiling
     found = _walk.walk(

@@ -43,6 +43,7 @@ _MOST_PENDING = 4096
 # The clock is looked at in time for a deadline, yet not at every entry.
 _LOOK_SECS = 0.05
 _LOOK_ENTRIES = 1024
+_TELL_SECS = 0.1
 # A process out of file handles waits for others to close theirs.
 _HANDLES_WAIT_SECS = 0.05
 
@@ -67,9 +68,9 @@ class _Stop(Exception):
     """The deadline has passed, or the home is proven over its ceiling."""
 
 
-def walk_in_python(task: Task) -> Usage:
+def walk_in_python(task: Task, progress: Callable[[int, int, int], object] | None = None) -> Usage:
     """Measure one home. Raises MeasureError if it cannot be opened at all."""
-    return _Walk(task).run()
+    return _Walk(task, progress).run()
 
 
 def open_home(home: str, wait: Callable[[], None]) -> int:
@@ -108,8 +109,12 @@ def _when_handles_are_left(call: Callable[[], Answer], wait: Callable[[], None])
 
 
 class _Walk:
-    def __init__(self, task: Task) -> None:
+    def __init__(
+        self, task: Task, progress: Callable[[int, int, int], object] | None = None
+    ) -> None:
         self._task = task
+        self._progress = progress
+        self._told = time.monotonic()
         self._deadline = time.monotonic() + task.deadline_secs
         self._skip = re.compile(
             b"|".join(os.fsencode(fnmatch.translate(p)) for p in task.skip) or rb"(?!)"
@@ -360,6 +365,10 @@ class _Walk:
         now = time.monotonic()
         if now > self._deadline:
             raise _Stop
+        if self._progress is not None and now - self._told > _TELL_SECS:
+            self._told = now
+            if self._progress(self._files, self._bytes, self._dirs):
+                raise _Stop
         late = now - self._looked > _LOOK_SECS
         self._until_look = (
             max(1, self._until_look // 4) if late else min(_LOOK_ENTRIES, 2 * self._until_look)

@@ -25,6 +25,7 @@ except ImportError:
 
 log = logging.getLogger(__name__)
 
+Progress = Callable[[int, int, int], object]
 COMPILED, PYTHON = "compiled", "python"
 _HANDLES_WAIT_SECS = 0.05
 
@@ -33,9 +34,13 @@ class _NoTime(Exception):
     """The deadline has passed before the home was open."""
 
 
-def walk(task: Task) -> Usage:
-    """Measure one home. Raises MeasureError if it cannot be opened at all."""
-    return ENGINES[engine()](task)
+def walk(task: Task, progress: Progress | None = None) -> Usage:
+    """Measure one home. Raises MeasureError if it cannot be opened at all.
+
+    `progress` is told files, bytes and folders about ten times a second. If it answers
+    True, the walk ends as at its deadline.
+    """
+    return ENGINES[engine()](task, progress)
 
 
 def engine() -> str:
@@ -55,7 +60,7 @@ def log_engine() -> None:
         )
 
 
-def walk_compiled(task: Task) -> Usage:
+def walk_compiled(task: Task, progress: Progress | None = None) -> Usage:
     """Measure one home with the compiled walk. Raises as `walk` does."""
     deadline = time.monotonic() + task.deadline_secs
 
@@ -69,7 +74,9 @@ def walk_compiled(task: Task) -> Usage:
     except _NoTime:
         return Usage(timed_out=True)
     try:
-        part = compiled.walk_compiled(task, handle, deadline - time.monotonic(), most_open())
+        part = compiled.walk_compiled(
+            task, handle, deadline - time.monotonic(), most_open(), progress=progress
+        )
     except OSError as error:
         raise MeasureError(
             f"The home {task.home!r} cannot be measured: {error.strerror}."
@@ -79,6 +86,6 @@ def walk_compiled(task: Task) -> Usage:
     return finish([part], task.rules, allocated=task.allocated)
 
 
-ENGINES: dict[str, Callable[[Task], Usage]] = {PYTHON: walk_in_python}
+ENGINES: dict[str, Callable[[Task, Progress | None], Usage]] = {PYTHON: walk_in_python}
 if compiled is not None:
     ENGINES[COMPILED] = walk_compiled
