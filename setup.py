@@ -62,6 +62,7 @@ setup(
         "jupyterhub>=5.4,<7",
         "prometheus_client",
         "PyYAML>=6",
+        "rich>=13",
         "tornado>=6.4",
         "traitlets>=5.9",
     ],
