@@ -74,6 +74,7 @@ setup(
             "hypothesis",
             "jupyterhub-kubespawner>=7",
             "playwright",
+            "pyte",
             "pytest",
             "pytest-asyncio>=1",
             "pytest-cov",

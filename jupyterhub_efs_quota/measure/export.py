@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import MeasureError, ScanError
+from ..errors import ScanError
 from .ordered import Missed, ordered
 from .task import Task
 from .wrstat import QUOTED, make_line
@@ -110,16 +110,13 @@ def _named_when_complete(target: str) -> Iterator[BinaryIO]:
         raise ScanError(f"{target} cannot be written: {error.strerror}.") from None
     try:
         with os.fdopen(handle, "wb", 1024 * 1024) as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(handle)
-            except MeasureError:
-                raise
-            except OSError as error:
-                raise ScanError(f"{target} cannot be written: {error.strerror}.") from None
+            yield file
+            file.flush()
+            os.fsync(handle)
         Path(partial).replace(target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             Path(partial).unlink()
+        if isinstance(error, OSError):
+            raise ScanError(f"{target} cannot be written: {error.strerror}.") from None
         raise

@@ -186,14 +186,14 @@ class _Reading:
             last = key
             while way and not _is_below(entry.path, way[-1]):
                 self._close(self._folders.pop(way.pop()))
-            self._learn_sizes(entry)
+            self._look_at(number, entry)
             if entry.path not in self._names and parent not in self._folders:
                 self._lost(parent)
             elif entry.kind == stat.S_IFDIR:
                 self._enter(number, entry, parent)
                 way.append(entry.path)
             else:
-                self._count(number, entry, self._folders.get(parent))
+                self._count(entry, self._folders[parent])
 
     def _read_folders(self) -> None:
         """Read the folders of a scan in any order."""
@@ -201,7 +201,7 @@ class _Reading:
         for number, entry in self._entries():
             if self._home_of(entry.path) is None:
                 continue
-            self._learn_sizes(entry)
+            self._look_at(number, entry)
             if entry.kind == stat.S_IFDIR and folders.setdefault(entry.path, (number, entry)) != (
                 number,
                 entry,
@@ -217,12 +217,12 @@ class _Reading:
 
     def _read_files(self) -> None:
         """Read what is no folder, when all folders are known."""
-        for number, entry in self._entries():
+        for _, entry in self._entries():
             if entry.kind == stat.S_IFDIR:
                 continue
             parent = _parent(entry.path)
             if parent in self._folders:
-                self._count(number, entry, self._folders[parent])
+                self._count(entry, self._folders[parent])
             else:
                 self._lost(parent)
 
@@ -276,12 +276,9 @@ class _Reading:
             return True
         return self._skip.fullmatch(_name(entry.path)) is not None
 
-    def _count(self, number: int, entry: Entry, folder: _Folder | None) -> None:
+    def _count(self, entry: Entry, folder: _Folder | None) -> None:
         if folder is None:
             return
-        if entry.path in self._names:
-            shown = os.fsdecode(entry.path)
-            raise ScanError(f"{self._path}, line {number}: {shown!r} is no folder there.")
         home = folder.home
         if home.tally is not None and folder.opened is not None:
             first = home.tally.count(folder.opened, _name(entry.path), _as_stat(entry))
@@ -307,8 +304,11 @@ class _Reading:
         home.linked.add(identity)
         return True
 
-    def _learn_sizes(self, entry: Entry) -> None:
-        """Find out whether the second column is the space on disk."""
+    def _look_at(self, number: int, entry: Entry) -> None:
+        """Find out whether the second column is the space on disk, and homes are folders."""
+        if entry.kind != stat.S_IFDIR and entry.path in self._names:
+            shown = os.fsdecode(entry.path)
+            raise ScanError(f"{self._path}, line {number}: {shown!r} is no folder there.")
         if entry.size % _BLOCK or entry.apparent is None:
             self._whole_blocks = False
         elif entry.size != entry.apparent:

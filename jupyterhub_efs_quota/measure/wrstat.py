@@ -58,8 +58,10 @@ _LINE = re.compile(
     )
     + rb"(?:\t(\d{1,19}))?"
 )
+_HEX = rb"[0-9a-fA-F]"
 _ESCAPE = re.compile(
-    rb"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|([0-7]{3})|(.))", re.DOTALL | re.IGNORECASE
+    rb"\\(?:x(" + _HEX + rb"{2})|u(" + _HEX + rb"{4})|U(" + _HEX + rb"{8})|([0-7]{3})|(.))",
+    re.DOTALL,
 )
 _SHORT = {b"a": 7, b"b": 8, b"f": 12, b"n": 10, b"r": 13, b"t": 9, b"v": 11, b"\\": 92, b'"': 34}
 _SHORT_FOR = {
@@ -232,9 +234,10 @@ def _unpacked(path: str) -> Iterator[BinaryIO]:
     try:
         # Neither waits for a pipe nor takes a folder for an empty file.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise ScanError(f"{path} is no file: name a scan that wrstat or --export wrote.")
         with os.fdopen(handle, "rb") as raw:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise ScanError(f"{path} is no file: name a scan that wrstat or --export wrote.")
             if raw.peek(2)[:2] == _GZIP:
                 with gzip.GzipFile(fileobj=raw) as packed:
                     yield io.BufferedReader(packed, 1024 * 1024)
