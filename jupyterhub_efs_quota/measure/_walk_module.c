@@ -17,22 +17,22 @@ struct looker {
     PyObject *progress;
 };
 
-/* Tell how far the walk is; whether that is far enough, or that or a signal's handler has
-   raised. The walk runs without Python's lock. */
+/* Tell how far the walk is; whether it is to end, by the answer or because that or a signal's
+   handler has raised. The walk runs without Python's lock. */
 static bool look(void *state, uint64_t files, uint64_t bytes, uint64_t dirs)
 {
     struct looker *looker = state;
     PyEval_RestoreThread(looker->python);
-    bool enough = PyErr_CheckSignals() != 0;
-    if (!enough && looker->progress != Py_None) {
+    bool raised = PyErr_CheckSignals() != 0;
+    if (!raised && looker->progress != Py_None) {
         PyObject *answer =
             PyObject_CallFunction(looker->progress, "KKK", (unsigned long long)files,
                                   (unsigned long long)bytes, (unsigned long long)dirs);
-        enough = answer == NULL || PyObject_IsTrue(answer) != 0;
+        raised = answer == NULL || PyObject_IsTrue(answer) != 0;
         Py_XDECREF(answer);
     }
     looker->python = PyEval_SaveThread();
-    return enough;
+    return raised;
 }
 
 /* The texts of a tuple of bytes, which must outlive them, up to a NULL; NULL with an
@@ -339,7 +339,7 @@ static PyMethodDef methods[] = {
      "     has_ceiling, (bytes, files), rules, (part, prefix, depth, kind, junk_root),\n"
      "     progress) -> dict\n\n"
      "Count a home, given as a handle. Raises OSError, MemoryError, or what a signal's\n"
-     "handler or `progress` raises. What `progress` says to be enough ends as at the deadline."},
+     "handler or `progress` raises."},
     {"matches", matches_in_python, METH_VARARGS,
      "matches(pattern, name) -> bool\n\nWhether a name matches a pattern of `skip`."},
     {NULL, NULL, 0, NULL},

@@ -8,17 +8,16 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ScanError
 from .ordered import Missed, ordered
-from .task import Task
+from .task import Progress, Task
 from .wrstat import QUOTED, make_line
 
-Progress = Callable[[int, int, int], object]
 _LOOK_SECS = 0.1
 _LOOK_ENTRIES = 256
 # Quick to pack; half a per cent larger than the best.

@@ -20,8 +20,8 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from ..errors import MeasureError
+from .book import show
 from .task import Task
-from .twin import show
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)

@@ -15,7 +15,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..errors import ScanError
@@ -24,13 +24,13 @@ from ..quota.usage import Usage
 from .part import Identity, Link, Part, finish
 from .rules import Rules
 from .tally import Opened, Tally
+from .task import Progress
 from .wrstat import Entry, entries
 
 METER = "scan"
 _BLOCK = 512
 _SIZED = (stat.S_IFREG, stat.S_IFLNK)
 _LOOK_LINES = 4096
-Progress = Callable[[int, int, int], object]
 
 
 @dataclass(frozen=True)

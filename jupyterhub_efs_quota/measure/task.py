@@ -6,11 +6,16 @@ Plain data that travels to a worker process as JSON.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from ..quota.summary import load_summary
 from ..quota.usage import Usage
 from .rules import Rules, load_rules
+
+# Told files, bytes and folders about ten times a second. If it answers true, the walk ends
+# as at its deadline.
+Progress = Callable[[int, int, int], object]
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ class Task:
     home is proven over `ceiling`. `allocated`: which size `du` is to count.
     `walk_threads`: how many may wait for a slow store at a time. `rules`: how the home is
     to be summed up, None for the totals alone.
+
+    A home may be measured in parts. `in_parts`: this is one of several, that are put
+    together. `below`: the names on the way from the home to the folder where the part
+    begins. `leave`: read the upper levels only, until so many folders are left to others.
     """
 
     home: str
@@ -48,6 +57,9 @@ class Task:
     allocated: bool = False
     walk_threads: int = 64
     rules: Rules | None = None
+    in_parts: bool = False
+    below: tuple[str, ...] = ()
+    leave: int = 0
 
 
 def dump_task(task: Task) -> bytes:
@@ -59,6 +71,7 @@ def load_task(line: bytes) -> Task:
     """The task in a line of `dump_task`."""
     values = json.loads(line)
     values["skip"] = tuple(values["skip"])
+    values["below"] = tuple(values["below"])
     if values["ceiling"] is not None:
         values["ceiling"] = Ceiling(**values["ceiling"])
     if values["rules"] is not None:
