@@ -137,6 +137,8 @@ class MeasureCommand(Command):
             # Whoever read it has seen enough. Python would complain at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = 1
+        except KeyboardInterrupt:
+            status = _INTERRUPTED
         sys.exit(status)
 
     def _walk(self, settings: EFSQuota, paths: list[str]) -> int:
