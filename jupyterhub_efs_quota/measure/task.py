@@ -32,7 +32,8 @@ class Task:
     `home` is a resolved directory; odd bytes in it are surrogate escapes. Directories
     whose name matches a pattern in `skip` are not entered, nor are other file systems
     unless `cross_mounts`. The meter stops after `deadline_secs`, and as soon as the
-    home is proven over `ceiling`. `allocated`: which size `du` is to count.
+    home is proven over `ceiling`. `allocated`: which size the quota is judged by.
+    `limit`: the home's own; what a counter finds over it, `meter = "auto"` walks too.
     """
 
     home: str
@@ -42,6 +43,7 @@ class Task:
     skip: tuple[str, ...] = (".snapshot", ".zfs")
     ceiling: Ceiling | None = None
     allocated: bool = False
+    limit: Ceiling | None = None
 
 
 def dump_task(task: Task) -> bytes:
@@ -53,8 +55,9 @@ def load_task(line: bytes) -> Task:
     """The task in a line of `dump_task`."""
     values = json.loads(line)
     values["skip"] = tuple(values["skip"])
-    if values["ceiling"] is not None:
-        values["ceiling"] = Ceiling(**values["ceiling"])
+    for name in ("ceiling", "limit"):
+        if values[name] is not None:
+            values[name] = Ceiling(**values[name])
     return Task(**values)
 
 

@@ -20,6 +20,7 @@ class Usage:
     `changed`: when an entry of the home itself was last made or removed (Unix time).
     `proven_over`: stopped early, the home being over its limit beyond doubt. After
     either, the numbers are lower bounds.
+    `why_walked`: why the file system's own counter was not asked, where that was wanted.
     """
 
     bytes: int | None = None
@@ -34,6 +35,7 @@ class Usage:
     timed_out: bool = False
     proven_over: bool = False
     meter: str = "walk"
+    why_walked: str = ""
 
     @property
     def complete(self) -> bool:
