@@ -49,7 +49,7 @@ def count(task: Task) -> Usage:
         with open_home(task.home) as home:
             if home.mount.kind not in counter.kinds:
                 raise CannotCount(
-                    f"it is on {home.mount.kind}, not on {counter.kinds[0]}: is it mounted?"
+                    f"It is on {home.mount.kind}, not on {counter.kinds[0]}: is it mounted?"
                 )
             return _ask(counter, home, task)
     except CannotCount as reason:

@@ -23,7 +23,9 @@ _QUOTACTL_FD = 443
 _GET_PROJECT_QUOTA = 0x800007 << 8 | 2
 # struct if_dqblk: limits and figures, of which the third is the space used; what is valid.
 _QUOTA = struct.Struct("8QI4x")
+# A kernel without quotactl_fd says ENOSYS too, and is asked by the device then.
 _NO_QUOTA = (errno.ESRCH, errno.EOPNOTSUPP)
+_NO_QUOTA_ON_DEVICE = (*_NO_QUOTA, errno.ENOSYS)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -58,7 +60,7 @@ def _by_handle(home: OpenHome, project: int) -> int | None:
             ctypes.c_uint(project),
             space,
         )
-        return _answer(failed, space, home)
+        return _answer(failed, space, home, _NO_QUOTA)
     finally:
         os.close(handle)
 
@@ -70,13 +72,15 @@ def _by_device(home: OpenHome, project: int) -> int | None:
     failed = _libc.quotactl(
         ctypes.c_int(_GET_PROJECT_QUOTA), ctypes.c_char_p(device), ctypes.c_int(project), space
     )
-    return _answer(failed, space, home)
+    return _answer(failed, space, home, _NO_QUOTA_ON_DEVICE)
 
 
-def _answer(failed: int, space: ctypes.Array[ctypes.c_char], home: OpenHome) -> int | None:
+def _answer(
+    failed: int, space: ctypes.Array[ctypes.c_char], home: OpenHome, no_quota: tuple[int, ...]
+) -> int | None:
     if not failed:
         return int(_QUOTA.unpack(space.raw)[2])
-    if ctypes.get_errno() in _NO_QUOTA:
+    if ctypes.get_errno() in no_quota:
         raise CannotCount(
             f"Project quota is not on at {home.mount.point}: mount it with the option prjquota."
         )

@@ -43,8 +43,8 @@ def own_project(home: OpenHome) -> int:
         raise CannotCount("It has no project id: give each home one of its own.")
     if not project.inherited:
         raise CannotCount(
-            "New files in it do not get its project id: set that with"
-            " `xfs_quota -x -c 'project -s …'`, `chattr -R +P -p …` or `lfs project -srp …`."
+            "New files in it do not get its project id: set the id and its inheritance on all"
+            " folders in it."
         )
     if _parent_has(home, project.number):
         raise CannotCount("Its project id is its parent directory's too: give it one of its own.")
