@@ -14,7 +14,7 @@ from .open_home import OpenHome
 
 
 class CephFS(Counter):
-    """Recursive statistics of a directory. Anybody who can reach the home may ask."""
+    """Recursive statistics of a directory. Whoever may list the home may ask."""
 
     name = "cephfs"
     kinds = ("ceph", "fuse.ceph-fuse", "fuse.ceph")
@@ -31,6 +31,8 @@ class CephFS(Counter):
 def _sum(home: OpenHome, attribute: str) -> int:
     try:
         text = os.getxattr(home.proc_path, attribute)
+    except PermissionError:
+        raise CannotCount("It cannot be read: the service needs to run as root.") from None
     except OSError as error:
         raise CannotCount(
             f"It has no {attribute} ({error.strerror}): does an old client mount it?"
