@@ -103,5 +103,3 @@ def test_an_empty_home_is_empty_though_its_sums_lag(ceph):
 def test_a_home_that_is_on_no_cephfs_is_not_mounted(tmp_path):
     with pytest.raises(MeasureError, match="not on ceph: is it mounted"):
         count(fill(tmp_path / "home", 5))
-
-

@@ -146,7 +146,9 @@ def test_auto_walks_a_file_system_that_counts_nothing(tmpfs, tmp_path):
 
 @pytest.mark.parametrize("meter", ["auto", *COUNTERS])
 def test_a_home_that_is_gone_or_a_link_is_an_error(home, meter):
-    task = Task(str(home / "missing"), 60, meter=meter, allocated="allocated" in METERS[meter].sizes)
+    task = Task(
+        str(home / "missing"), 60, meter=meter, allocated="allocated" in METERS[meter].sizes
+    )
     with pytest.raises(MeasureError, match="cannot be opened"):
         measure(task)
     (home / "link").symlink_to("/etc")

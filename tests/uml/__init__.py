@@ -93,7 +93,9 @@ def run_in_uml(tmp_path_factory):
     `needs`: the programs that the script uses, each with the Debian package it is in.
     """
     if lacking(PROGRAMS):
-        pytest.skip(f"User Mode Linux is not installed: apt-get install {' '.join(lacking(PROGRAMS))}")
+        pytest.skip(
+            f"User Mode Linux is not installed: apt-get install {' '.join(lacking(PROGRAMS))}"
+        )
     try:
         boot(HERE / "nothing.sh", tmp_path_factory.mktemp("uml"), memory="64M", secs=60)
     except (AssertionError, OSError) as error:
