@@ -52,6 +52,7 @@ def boot(script, place, *, memory="512M", secs=120, **variables):
             sys.executable,
             str(HERE / "start_guest.py"),
             f"mem={memory}",
+            f"uml_dir={place}",
             "root=/dev/root",
             "rootfstype=hostfs",
             "rootflags=/",
