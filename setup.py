@@ -72,6 +72,7 @@ setup(
             "filelock",
             "hypothesis",
             "jupyterhub-kubespawner>=7",
+            "mfusepy",
             "playwright",
             "pytest",
             "pytest-asyncio>=1",
