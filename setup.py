@@ -73,6 +73,7 @@ setup(
             "filelock",
             "hypothesis",
             "jupyterhub-kubespawner>=7",
+            "mfusepy",
             "playwright",
             "pyte",
             "pytest",

@@ -71,7 +71,8 @@ def kind(trait: TraitType[Any, Any]) -> str:
     """What may be assigned, in words."""
     name = type(trait).__name__
     if name == "Enum":
-        return " or ".join(f'`"{value}"`' for value in trait.values)  # type: ignore[attr-defined]
+        *most, last = (f'`"{value}"`' for value in trait.values)  # type: ignore[attr-defined]
+        return f"{', '.join(most)} or {last}" if most else last
     if name == "List":
         return f"a list of {LISTED[type(trait._trait).__name__]}"  # type: ignore[attr-defined]  # noqa: SLF001
     if name == "Dict":
