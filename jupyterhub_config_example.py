@@ -96,6 +96,12 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # c.EFSQuota.cross_mounts = False
 # c.EFSQuota.skip_directories = [".snapshot", ".zfs"]
 
+# A scan by wrstat (or by `jupyterhub-efs-quota measure --export`), in place of measuring the
+# homes that it shows to be within their quota. "" is none.
+# c.EFSQuota.scan_file = ""
+# c.EFSQuota.scan_max_age_secs = 172800
+# c.EFSQuota.scan_home_root = ""
+
 # How the contents of a home are sorted: by extension, by what can be done without, by age.
 # These replace the defaults; `c.EFSQuota.file_types.update({...})` adds to them.
 # c.EFSQuota.file_types = {"tables": ["csv", "parquet"], "books": ["epub"]}

@@ -22,6 +22,7 @@ from .offload import Offload
 from .quota import messages
 from .quota.judge import distrusted, judge, record_usage
 from .quota.record import UNDEFINED_BYTES, Record
+from .quota.scanned import Advice, Scan, weigh
 from .quota.usage import Usage
 from .settings import EFSQuota
 
@@ -98,6 +99,30 @@ class Remeasure:
             await self._leave(begun.lock.close)
         self._say(begun.record, record, usage)
         return record
+
+    def take(self, user: str, planned: Record, scan: Scan) -> Record | None:
+        """Record what a scan says of a home; the new record (blocking).
+
+        None if the home is to be measured instead: the scan shows it over its quota, or
+        the record has changed since `planned` was read. Raises LockHeld while somebody
+        measures it, or ControlError.
+        """
+        with self._store.measuring(user), self._store.held(user) as held:
+            record = held.read()
+            if record is None or _moments(record) != _moments(planned):
+                return None
+            advice, taken = weigh(
+                record,
+                scan,
+                self._clock(),
+                allocated=self._allocated,
+                grace_secs=self._settings.grace_secs,
+            )
+            if advice is not Advice.TAKE:
+                return None
+            held.write(taken)
+        self._say(record, taken, scan.usage)
+        return taken
 
     async def verify(self, record: Record, budget_secs: float) -> Record:
         """Look whether a locked user still is over, for at most `budget_secs`.

@@ -223,6 +223,23 @@ class EFSQuota(Configurable):
         help="Names (or patterns like `*.snap`) of directories that are not measured.",
     ).tag(config=True)
 
+    scan_file = Unicode(
+        "",
+        help="""A scan by wrstat, or by `measure --export`, to read instead of the homes.
+
+        A path, or a pattern such as `/scans/*_users*.stats.gz`, of which the newest counts.
+        Homes that are within their quota, by the record and by the scan, get the scan's
+        numbers. All others are measured, and so are all if the scan is no use.""",
+    ).tag(config=True)
+    scan_max_age_secs = Seconds(
+        172800.0, help="Scans that began longer ago than this are not read."
+    ).tag(config=True)
+    scan_home_root = Unicode(
+        "",
+        help="""Where `home_root` is in the scan, if it was made with other paths.
+
+        Empty: the paths are those that `home_root` has here, with symbolic links resolved.""",
+    ).tag(config=True)
     file_types = Dict(
         key_trait=Unicode(),
         value_trait=List(Unicode()),
@@ -292,7 +309,7 @@ class EFSQuota(Configurable):
         False for a service that something else than the hub starts.""",
     ).tag(config=True)
 
-    @validate("quota_control", "home_root", "config_file")
+    @validate("quota_control", "home_root", "config_file", "scan_file", "scan_home_root")
     def _absolute(self, proposal: Any) -> str:
         path = Path(proposal["value"])
         if proposal["value"] and (not path.is_absolute() or ".." in path.parts):
