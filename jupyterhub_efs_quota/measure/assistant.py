@@ -7,13 +7,13 @@ found. It ends with the one it helps.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from typing import NamedTuple
 
 from ..errors import MeasureError
 from .book import Book
@@ -23,6 +23,7 @@ from .task import Task
 
 # What is said besides paths.
 HUNGRY, IDLE, STOP = "hungry", "idle", "stop"
+_TELL_SECS = 0.1
 
 _POLL_SECS, _HUNGRY_POLL_SECS = 0.02, 0.001
 _LAST_WAIT_SECS = 0.4
@@ -30,12 +31,20 @@ _LAST_WAIT_SECS = 0.4
 _LISTEN_CALLS = 500
 
 
+class Counted(NamedTuple):
+    """How far the assistant is."""
+
+    files: int
+    bytes: int
+    dirs: int
+
+
 class Assistant:
     """The other process, as seen by the one it helps. Raises OSError if it cannot be started."""
 
     def __init__(self, task: Task) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-m", f"{__package__}.assist"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -47,6 +56,8 @@ class Assistant:
         self._process.stdout.close()
         self._tell.send(task)
         self.part: Part | None = None
+        # Files, bytes and folders so far.
+        self.counted = (0, 0, 0)
 
     def walk(self, crew: Crew, book: Book) -> None:
         """Walk folders of a crew in the other process, until there are none."""
@@ -73,6 +84,9 @@ class Assistant:
                 said = self._hear.recv()
                 if said == IDLE:
                     return
+                if isinstance(said, Counted):
+                    self.counted = said
+                    continue
                 crew.put(Start(said))
                 asked = False
             elif crew.hungry and not asked:
@@ -97,6 +111,7 @@ class Assisted:
         self._hear = hear
         self._book = book
         self._calls = 0
+        self._told = 0.0
         self._begun = False
         self.hungry = False
         self.stopped = False
@@ -131,6 +146,9 @@ class Assisted:
             self._calls = 0
             while self._hear.poll():
                 self._heed(self._hear.recv())
+            if time.monotonic() - self._told > _TELL_SECS:
+                self._told = time.monotonic()
+                self._tell.send(Counted(*self._book.counted()))
 
     def look_at(self, handle: int, names: Sequence[str]) -> list[Found]:
         """Nobody helps here."""
@@ -143,20 +161,3 @@ class Assisted:
     def _heed(self, said: str) -> None:
         self.stopped = self.stopped or said == STOP
         self.hungry = said == HUNGRY
-
-
-def main() -> None:
-    """Help the process that has started this one."""
-    from .twin import walk_as_assistant
-
-    hear = Connection(os.dup(0), writable=False)
-    tell = Connection(os.dup(1), readable=False)
-    # What anybody prints must not get between.
-    os.dup2(2, 1)
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        task = hear.recv()
-        tell.send(walk_as_assistant(task, lambda book: Assisted(tell, hear, book)))
-
-
-if __name__ == "__main__":
-    main()

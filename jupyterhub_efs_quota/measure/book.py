@@ -151,6 +151,10 @@ class Book:
         """How many directories were entered."""
         return self._dirs
 
+    def counted(self) -> tuple[int, int, int]:
+        """Files, bytes and folders so far."""
+        return self._files, self._bytes, self._dirs
+
     def over_ceiling(self) -> bool:
         """Whether the home is proven over the ceiling of its task."""
         ceiling = self._task.ceiling

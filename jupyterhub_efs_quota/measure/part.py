@@ -259,7 +259,7 @@ class _Sum:
         for one in details:
             for path, row in one.rows.items():
                 met = self._rows.get(path)
-                self._rows[path] = row if met is None else _together(met, row)
+                self._rows[path] = row if met is None else together(met, row)
         self._folders: Best[Row] = Best(rules.folders)
         self._places: Best[Place] = Best(rules.places)
         self._junk = _columns([one.junk for one in details], len(rules.junk))
@@ -295,7 +295,7 @@ class _Sum:
         # A folder without a row vanished meanwhile: the nearest above it takes the sum.
         while path not in self._rows and path:
             path = path[:-1]
-        self._rows[path] = _together(self._rows.get(path, Row(0, 0, 0, 0)), more)
+        self._rows[path] = together(self._rows.get(path, Row(0, 0, 0, 0)), more)
 
     def _settle(self) -> None:
         """Add folders to those above them, the lowest first."""
@@ -337,7 +337,8 @@ class _Sum:
         )
 
 
-def _together(row: Row, more: Row) -> Row:
+def together(row: Row, more: Row) -> Row:
+    """A folder with more that is found to be in it."""
     return row._replace(
         bytes=row.bytes + more.bytes,
         allocated=row.allocated + more.allocated,

@@ -351,6 +351,12 @@ class Tally:
         return rows
 
 
+def junk_at(rules: Rules, path: Path) -> tuple[int, bool]:
+    """The kind of junk that a folder is or lies in, and whether the junk begins with it."""
+    here = Tally(rules).begin(path)
+    return here.kind, here.junk_root
+
+
 def _add(sums: list[int], size: int, allocated: int, files: int = 1) -> None:
     sums[0] += size
     sums[1] += allocated

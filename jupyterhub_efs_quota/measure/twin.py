@@ -28,7 +28,7 @@ from .book import Book
 from .crew import Crew, Start
 from .part import Part, Path
 from .tally import Opened
-from .task import Task
+from .task import Progress, Task
 
 Answer = TypeVar("Answer")
 
@@ -54,6 +54,7 @@ _MOST_LEFT = 1024
 # A home of fewer directories is read before another process has started.
 _LARGE_DIRS = 2000
 _HANDLES_A_THREAD = 4
+_TELL_SECS = 0.1
 # A process out of file handles waits for others to close theirs.
 _HANDLES_WAIT_SECS = 0.05
 
@@ -79,17 +80,17 @@ class _Stop(Exception):
     """The deadline has passed, or the home is proven over its ceiling."""
 
 
-def walk_in_python(task: Task) -> list[Part]:
+def walk_in_python(task: Task, progress: Progress | None = None) -> list[Part]:
     """Measure one home, or a part of it. Raises MeasureError if it cannot be opened at all.
 
     Several parts if several processes were at it; one where the task is itself `in_parts`.
     """
-    return _Walk(task).run()
+    return _Walk(task, progress).run()
 
 
-def part_in_python(task: Task) -> Part:
+def part_in_python(task: Task, progress: Progress | None = None) -> Part:
     """Measure a part of a home. Raises MeasureError if the home cannot be opened at all."""
-    return walk_in_python(replace(task, in_parts=True))[0]
+    return walk_in_python(replace(task, in_parts=True), progress)[0]
 
 
 def walk_as_assistant(task: Task, crew_of: Callable[[Book], Assisted]) -> Part:
@@ -107,9 +108,17 @@ def open_home(home: str, wait: Callable[[], None]) -> int:
     `wait` is called while the process has no handles left.
     """
     try:
-        return _when_handles_are_left(lambda: os.open(home, _OPEN), wait)
+        return open_directory(home, None, wait)
     except OSError as error:
         raise MeasureError(f"The home {home!r} cannot be opened: {error.strerror}.") from None
+
+
+def open_directory(name: str, start: int | None, wait: Callable[[], None]) -> int:
+    """A handle of a directory in the one of `start`; no link is followed. Raises OSError.
+
+    `wait` is called while the process has no handles left.
+    """
+    return _when_handles_are_left(lambda: os.open(name, _OPEN, dir_fd=start), wait)
 
 
 def most_open() -> int:
@@ -163,14 +172,16 @@ class _Place:
 class _Walk:
     """A home, the first of those who walk it, and a second process if there is one."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, progress: Progress | None) -> None:
         self._task = task
+        self._progress = progress
+        self._told = time.monotonic()
         self._book = Book(task)
         self._place = _Place(task, self._book)
         most = min(task.walk_threads, most_open() // _HANDLES_A_THREAD) or 1
         self._crew = Crew(most, self._place.deadline, self._walk_too)
         self._assistant: Assistant | None = None
-        self._walker = _Walker(self._place, self._crew, self._look_for_help)
+        self._walker = _Walker(self._place, self._crew, self._look)
 
     def run(self) -> list[Part]:
         path = tuple(map(os.fsencode, self._task.below))
@@ -208,13 +219,29 @@ class _Walk:
         """What a further thread does."""
         _Walker(self._place, self._crew).walk(None)
 
-    def _look_for_help(self) -> None:
+    def _look(self) -> None:
+        """Called by the first walker now and then."""
+        if self._book.dirs >= _LARGE_DIRS and self._assistant is None:
+            self._start_assistant()
+        now = time.monotonic()
+        if self._progress is not None and now - self._told > _TELL_SECS:
+            self._told = now
+            if self._progress(*self._counted()):
+                raise _Stop
+
+    def _counted(self) -> tuple[int, int, int]:
+        """Files, bytes and folders so far."""
+        files, size, dirs = self._book.counted()
+        if self._assistant is not None:
+            more = self._assistant.counted
+            return files + more[0], size + more[1], dirs + more[2]
+        return files, size, dirs
+
+    def _start_assistant(self) -> None:
         """Start another process for a large home that one thread reads without waiting."""
         task = self._task
         if (
-            self._book.dirs < _LARGE_DIRS
-            or self._crew.threads > 1
-            or self._assistant is not None
+            self._crew.threads > 1
             or task.in_parts
             or task.ceiling is not None  # of which each process alone could prove nothing
             or len(os.sched_getaffinity(0)) < 2
@@ -230,18 +257,18 @@ class _Walk:
 
 
 class _Walker:
-    """One of those who walk a home, on its way down; `look_for_help` is called now and then."""
+    """One of those who walk a home, on its way down; `also_look` is called now and then."""
 
     def __init__(
         self,
         place: _Place,
         crew: Crew | Assisted,
-        look_for_help: Callable[[], None] = lambda: None,
+        also_look: Callable[[], None] = lambda: None,
     ) -> None:
         self.place = place
         self._book = place.book
         self._crew = crew
-        self._look_for_help = look_for_help
+        self._also_look = also_look
         self._most_open = most_open()
         # Names from the home to the first directory of `_path`.
         self._start: Path = ()
@@ -467,9 +494,7 @@ class _Walker:
         return handle
 
     def _handle(self, name: str, start: int) -> int:
-        return _when_handles_are_left(
-            lambda: os.open(name, _OPEN, dir_fd=start), self.wait_for_handles
-        )
+        return open_directory(name, start, self.wait_for_handles)
 
     def wait_for_handles(self) -> None:
         """Close a handle of our own, or else wait for others to close theirs."""
@@ -591,10 +616,10 @@ class _Walker:
         now = time.monotonic()
         if now > self.place.deadline or self._crew.stopped or self._book.over_ceiling():
             raise _Stop
+        self._also_look()
         if self._calls >= _REVIEW_CALLS:
             self._crew.review(self._calls)
             self._calls = 0
-            self._look_for_help()
         while self._crew.hungry and self._give():
             pass
         late = now - self._looked > _LOOK_SECS

@@ -9,26 +9,23 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
 from functools import cache
+from typing import Protocol
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
-from .book import show
 from .part import Part, finish
-from .task import Task
+from .task import Progress, Task
 from .twin import most_open, open_home, part_in_python, walk_in_python
 
 try:
-    from . import _walk
+    from . import compiled
 except ImportError:
-    _walk = None  # type: ignore[assignment]
+    compiled = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
 COMPILED, PYTHON = "compiled", "python"
-# Sizes are numbers of 64 bits there.
-_LARGEST = 2**63 - 1
 _HANDLES_WAIT_SECS = 0.05
 
 
@@ -36,9 +33,9 @@ class _NoTime(Exception):
     """The deadline has passed before the home was open."""
 
 
-def walk(task: Task) -> Usage:
+def walk(task: Task, progress: Progress | None = None) -> Usage:
     """Measure one home. Raises MeasureError if it cannot be opened at all."""
-    return ENGINES[engine()](task)
+    return ENGINES[engine()](task, progress)
 
 
 def engine() -> str:
@@ -58,8 +55,11 @@ def log_engine() -> None:
         )
 
 
-def walk_compiled(task: Task) -> Usage:
-    """Measure one home with the compiled walk. Raises as `walk` does."""
+def walk_compiled(task: Task, progress: Progress | None = None) -> Part:
+    """Measure one home, or a part of it, with the compiled walk. Raises as `walk` does."""
+    if task.leave:
+        # It looks at a few folders only, so that there is nothing to be gained.
+        return part_in_python(task, progress)
     deadline = time.monotonic() + task.deadline_secs
 
     def wait() -> None:
@@ -68,57 +68,50 @@ def walk_compiled(task: Task) -> Usage:
         time.sleep(_HANDLES_WAIT_SECS)
 
     try:
-        handle = open_home(task.home, wait)
+        home = open_home(task.home, wait)
     except _NoTime:
-        return Usage(timed_out=True)
-    ceiling = task.ceiling
+        return Part(Usage(timed_out=True))
     try:
-        found = _walk.walk(
-            handle,
-            most_open(),
-            task.walk_threads,
-            deadline - time.monotonic(),
-            task.cross_mounts,
-            tuple(os.fsencode(pattern) for pattern in task.skip),
-            ceiling is not None,
-            (
-                min(ceiling.bytes, _LARGEST) if ceiling else 0,
-                min(ceiling.files, _LARGEST) if ceiling else 0,
-                ceiling.allocated if ceiling else False,
-            ),
-        )
+        return compiled.walk_compiled(task, home, deadline, most_open(), wait, progress=progress)
+    except _NoTime:
+        return Part(Usage(timed_out=True))
     except OSError as error:
         raise MeasureError(
             f"The home {task.home!r} cannot be measured: {error.strerror}."
         ) from None
     finally:
-        os.close(handle)
-    return Usage(
-        bytes=found["bytes"],
-        allocated=found["allocated"],
-        files=found["files"],
-        dirs=found["dirs"],
-        unreadable=found["unreadable"],
-        vanished=found["vanished"],
-        lost_dirs=found["lost_dirs"],
-        changed=found["changed"],
-        # The home itself has no name there.
-        unreadable_names=tuple(
-            show(name or os.fsencode(task.home), number) for name, number in found["names"]
-        ),
-        timed_out=found["timed_out"],
-        proven_over=found["proven_over"],
-        meter="walk",
-    )
+        os.close(home)
 
 
-def measure_in_python(task: Task) -> Usage:
-    """Measure one home with the walk in Python. Raises as `walk` does."""
-    return finish(walk_in_python(task), task.rules, allocated=task.allocated)
+class MeasurePart(Protocol):
+    """Measures a part of a home."""
+
+    def __call__(self, task: Task, progress: Progress | None = None) -> Part:
+        """Raises MeasureError if it cannot be opened at all."""
 
 
-# What measures a whole home, and what measures a part of one.
-ENGINES: dict[str, Callable[[Task], Usage]] = {PYTHON: measure_in_python}
-PARTS: dict[str, Callable[[Task], Part]] = {PYTHON: part_in_python}
-if _walk is not None:
-    ENGINES[COMPILED] = walk_compiled
+class Measure(Protocol):
+    """Measures a whole home."""
+
+    def __call__(self, task: Task, progress: Progress | None = None) -> Usage:
+        """Raises MeasureError if it cannot be opened at all."""
+
+
+def _whole(measure: MeasurePart) -> Measure:
+    def measure_whole(task: Task, progress: Progress | None = None) -> Usage:
+        return finish([measure(task, progress)], task.rules, allocated=task.allocated)
+
+    return measure_whole
+
+
+def measure_in_python(task: Task, progress: Progress | None = None) -> Usage:
+    """Measure a whole home with the walk in Python, which may come home in parts."""
+    return finish(walk_in_python(task, progress), task.rules, allocated=task.allocated)
+
+
+# What measures a part of a home, and what a whole one.
+PARTS: dict[str, MeasurePart] = {PYTHON: part_in_python}
+ENGINES: dict[str, Measure] = {PYTHON: measure_in_python}
+if compiled is not None:
+    PARTS[COMPILED] = walk_compiled
+    ENGINES[COMPILED] = _whole(walk_compiled)
