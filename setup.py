@@ -67,9 +67,11 @@ setup(
         "traitlets>=5.9",
     ],
     extras_require={
+        "dask": ["distributed>=2024.1"],
         "test": [
             "beautifulsoup4",
             "coverage",
+            "distributed>=2024.1",
             "filelock",
             "hypothesis",
             "jupyterhub-kubespawner>=7",

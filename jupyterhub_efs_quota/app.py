@@ -27,10 +27,11 @@ from .loops.monitor import NAME as MONITOR
 from .loops.monitor import Monitor
 from .loops.reaper import NAME as REAPER
 from .loops.reaper import Reaper
+from .measure.cluster import Cluster
 from .measure.meters import AUTO, WALK
 from .measure.walk import log_engine
 from .measure.workers import Workers
-from .remeasure import Remeasure
+from .remeasure import Remeasure, over_cluster
 from .settings import EFSQuota
 from .web.application import load_templates, make_application
 from .web.parts import Parts
@@ -55,7 +56,7 @@ class Service:
         self._environment = environment
         self._wrong = wrong
         self._loops: list[Loop] = []
-        self._pools: list[Workers] = []
+        self._pools: list[Workers | Cluster] = []
         self._parent = os.getppid()
 
     async def run(self) -> None:
@@ -92,9 +93,10 @@ class Service:
         rooms = make_rooms(self._settings, hub_from(self._environment))
         pages = verifying = None
         if self._wrong is None:
-            many = self._remeasure(rooms, self._settings.measure_concurrency)
+            here = Workers(self._settings.measure_concurrency)
+            many = self._remeasure(rooms, over_cluster(self._settings, here))
             # What people wait for does not queue behind the monitor, nor spawns behind that.
-            pages, verifying = (self._remeasure(rooms, _AT_ONCE) for _ in range(2))
+            pages, verifying = (self._remeasure(rooms, Workers(_AT_ONCE)) for _ in range(2))
             self._loops = [
                 Loop(MONITOR, Monitor(rooms, many).run_once, self._settings.monitor_period_secs),
                 Loop(REAPER, Reaper(rooms).run_once, self._settings.reaper_period_secs),
@@ -114,8 +116,7 @@ class Service:
             admins_exempt=self._settings.admins_exempt,
         )
 
-    def _remeasure(self, rooms: Rooms, most: int) -> Remeasure:
-        pool = Workers(most)
+    def _remeasure(self, rooms: Rooms, pool: Workers | Cluster) -> Remeasure:
         self._pools.append(pool)
         return Remeasure(self._settings, rooms.store, pool, rooms.offload, rooms.clock)
 

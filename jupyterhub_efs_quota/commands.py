@@ -142,10 +142,10 @@ class LoopCommand(Command):
         from .loops.cycle import make_rooms
         from .loops.loop import Loop
         from .measure.workers import Workers
-        from .remeasure import Remeasure
+        from .remeasure import Remeasure, over_cluster
 
         rooms = make_rooms(settings, self._hub())
-        workers = Workers(settings.measure_concurrency)
+        workers = over_cluster(settings, Workers(settings.measure_concurrency))
         remeasure = Remeasure(settings, rooms.store, workers, rooms.offload, rooms.clock)
         work, name, period = self.cycle(rooms, remeasure)
         try:

@@ -16,6 +16,8 @@ from typing import ParamSpec
 from .control.store import ControlStore
 from .errors import ControlError, StoreError
 from .logs import event
+from .measure.cluster import Cluster
+from .measure.meters import WALK
 from .measure.task import Ceiling, Task
 from .measure.workers import Workers
 from .offload import Offload
@@ -32,6 +34,13 @@ P = ParamSpec("P")
 LEAVE_SECS = 1.0
 # A measurement may have taken an hour: it is worth waiting for the lock to record it.
 FINISH_WAIT_SECS = 10.0
+
+
+def over_cluster(settings: EFSQuota, here: Workers) -> Workers | Cluster:
+    """What measures homes under the settings: a Dask cluster if they name one."""
+    if not settings.dask_scheduler:
+        return here
+    return Cluster(settings.dask_scheduler, settings.home_root, settings.split_files, here)
 
 
 def utcnow() -> datetime:
@@ -59,7 +68,7 @@ class Remeasure:
         self,
         settings: EFSQuota,
         store: ControlStore,
-        workers: Workers,
+        workers: Workers | Cluster,
         offload: Offload,
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
@@ -88,9 +97,11 @@ class Remeasure:
         if begun is None:
             return None
         try:
-            usage = await self._workers.measure(
-                self._task(begun.home, self._settings.du_timeout_secs, self._limit(begun.record))
-            )
+            record = begun.record
+            task = self._task(begun.home, self._settings.du_timeout_secs, self._limit(record))
+            if record.meter == WALK:
+                task = replace(task, files=record.usage_files)
+            usage = await self._workers.measure(task)
             record = await self._offload.run(self._finish, begun, usage)
         except BaseException:
             await self._leave(self._undo, begun)

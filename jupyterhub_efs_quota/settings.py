@@ -214,6 +214,24 @@ class EFSQuota(Configurable):
         three. More than 64 help with stores that are far away. For the compiled walk; the
         one in Python asks one thing at a time.""",
     ).tag(config=True)
+    dask_scheduler = Unicode(
+        "",
+        help="""Address of a Dask scheduler on whose workers homes are measured, as in
+        "tcp://dask:8786". Empty: they are measured here.
+
+        The workers must have this package in the same version, and the homes mounted at the
+        same path. `measure_concurrency` homes are measured at a time. What the connection
+        needs besides (TLS) is Dask's own configuration. While the cluster is away, homes are
+        measured here. Measurements before a spawn always are.""",
+    ).tag(config=True)
+    split_files = Int(
+        2_000_000,
+        min=0,
+        help="""A home of more files is measured by many Dask workers together. 0: none is.
+
+        By what the last measurement found. Only with `dask_scheduler`, and not with
+        `cross_mounts`.""",
+    ).tag(config=True)
     cross_mounts = Bool(
         False, help="Whether other file systems mounted inside a home count too."
     ).tag(config=True)
