@@ -42,15 +42,20 @@ def walk_compiled(
     try:
         start = _open_below(home, task, wait)
     except OSError as error:
-        return Part(_missed(task, error), device=found.st_dev)
+        return Part(_missed(task, error), device=_device(found))
     if start is None:
-        return Part(Usage(bytes=0, allocated=0, files=0, dirs=0), device=found.st_dev)
+        return Part(Usage(bytes=0, allocated=0, files=0, dirs=0), device=_device(found))
     try:
         part = _walk_from(task, start, deadline - time.monotonic(), most_open, progress)
     finally:
         if start != home:
             os.close(start)
-    return replace(part, counts=replace(part.counts, changed=found.st_mtime), device=found.st_dev)
+    return replace(part, counts=replace(part.counts, changed=found.st_mtime), device=_device(found))
+
+
+def _device(found: os.stat_result) -> int:
+    """The number of a device as the links of the compiled walk have it."""
+    return os.major(found.st_dev) << 32 | os.minor(found.st_dev)
 
 
 def _open_below(home: int, task: Task, wait: Callable[[], None]) -> int | None:
