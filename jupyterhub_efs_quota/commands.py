@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Unicode
+from traitlets import Bool, TraitError, Unicode
 from traitlets.config import Application, Config
 from traitlets.config.application import ClassesType
 from traitlets.config.loader import KVArgParseConfigLoader
@@ -75,7 +75,16 @@ class Command(Application):
             config.merge(read_file(self.config_file))
         config.merge(self.cli_config)
         self._refuse_unknown(config)
+        self._take_own(config)
         return resolve(config)
+
+    def _take_own(self, config: Config) -> None:
+        """The command's own settings, which a file may have too."""
+        own = type(self).__name__
+        try:
+            self.update_config(Config({own: config[own]} if own in config else {}))
+        except TraitError as error:
+            raise SettingsError(f"c.{own}: {error}") from None
 
     def _refuse_unknown(self, config: Config) -> None:
         known = {type(self).__name__, "Command", "EFSQuota"}

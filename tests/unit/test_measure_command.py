@@ -269,6 +269,38 @@ def test_types_junk_and_ages_come_from_the_configuration(home, tmp_path):
     assert re.search(r"33\.4 MiB +33\.4 MiB +44% \S+ +up to 200 days", said)
 
 
+def test_how_much_is_shown_may_stand_in_the_file_and_the_command_line_goes_before_it(
+    home, tmp_path
+):
+    config = tmp_path / "config.py"
+    config.write_text("c.MeasureCommand.top = 1")
+    assert run(f"--config={config}", home).stdout.count("h5") == 1
+    assert run(f"--config={config}", "--top=3", home).stdout.count("h5") == 2
+    config.write_text("c.MeasureCommand.top = 'many'")
+    ran = run(f"--config={config}", home)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "c.MeasureCommand: The 'top' trait" in ran.stderr
+
+
+def test_the_folder_above_is_the_one_above_where_a_link_leads(home, tmp_path):
+    (tmp_path / "link").symlink_to(home / "data" / "raw")
+    ran = run("link/..", cwd=tmp_path)
+    assert ran.stdout.startswith(f"{home}/data\n")
+
+
+def test_a_folder_that_is_gone_is_an_error(tmp_path):
+    (tmp_path / "gone").mkdir()
+    ran = subprocess.run(
+        ["sh", "-c", f"cd {tmp_path}/gone && rmdir ../gone && exec {' '.join(COMMAND)}"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "The current folder is gone" in ran.stderr
+
+
 # --- JSON -----------------------------------------------------------------------------
 
 
@@ -661,6 +693,14 @@ def test_a_scan_shows_what_the_walk_shows(home, tmp_path, name):
     ran = run(f"--from={tmp_path}/{name}", home)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert normal(ran.stdout, home) == PICTURE
+
+
+def test_ages_in_a_scan_count_from_when_it_was_made(home, tmp_path):
+    run(f"--export={tmp_path}/scan", home)
+    long_ago = time.time() - 300 * DAY
+    os.utime(tmp_path / "scan", (long_ago, long_ago))
+    ran = run(f"--from={tmp_path}/scan", home)
+    assert re.search(r"38\.1 MiB +3 months .* data/raw/images.h5", ran.stdout), ran.stdout
 
 
 def test_the_older_generation_shows_no_space_on_disk(home, tmp_path):
