@@ -32,7 +32,7 @@ from jupyterhub_efs_quota.terminal.picture import bar
 from jupyterhub_efs_quota.terminal.tree import rows
 from jupyterhub_efs_quota.terminal.words import ago, bands, took
 
-from ..conftest import as_root, environment
+from ..conftest import as_root, environment, run_python
 from .strategies import any_text, file_names
 
 COMMAND = [sys.executable, "-m", "jupyterhub_efs_quota", "measure"]
@@ -741,6 +741,15 @@ def test_ctrl_c_leaves_no_half_scan(tmp_path, slow):
     assert terminal.wait() == 130
     assert os.listdir(tmp_path / "out") == []
     assert "jupyterhub-efs-quota: interrupted." in terminal.text
+
+
+def test_what_draws_is_loaded_by_nothing_else():
+    """The hub's hook and `check` start quickly, and the service without a terminal."""
+    code = (
+        "import sys, jupyterhub_efs_quota, jupyterhub_efs_quota.app, jupyterhub_efs_quota.commands;"
+        "sys.exit('rich' in sys.modules)"
+    )
+    assert run_python(code).returncode == 0
 
 
 # --- Its parts ------------------------------------------------------------------------

@@ -56,6 +56,10 @@ def test_limits_on_files_are_among_the_limits():
     "name, value",
     [
         ("default_quota", "10X"),
+        ("scan_file", "scans/*.gz"),
+        ("scan_file", "/scans/../*.gz"),
+        ("scan_home_root", "homes"),
+        ("scan_max_age_secs", 0),
         ("default_quota", -1),
         ("default_quota", None),
         ("default_quota", "9" * 40 + "P"),
