@@ -23,11 +23,13 @@ walk = Extension(
         "jupyterhub_efs_quota/measure/_walk_handles.c",
         "jupyterhub_efs_quota/measure/_walk_linked.c",
         "jupyterhub_efs_quota/measure/_walk_module.c",
+        "jupyterhub_efs_quota/measure/_walk_pace.c",
         "jupyterhub_efs_quota/measure/_walk_pattern.c",
     ],
     depends=[
         "jupyterhub_efs_quota/measure/_walk.h",
         "jupyterhub_efs_quota/measure/_walk_inner.h",
+        "jupyterhub_efs_quota/measure/_walk_pace.h",
     ],
     define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
     py_limited_api=stable,

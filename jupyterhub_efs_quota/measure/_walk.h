@@ -1,10 +1,11 @@
 /*
- * The compiled walk, in five parts:
+ * The compiled walk, in six parts:
  *
  *   _walk.c          the threads, and what they count
  *   _walk_handles.c  directories and their handles
  *   _walk_linked.c   files with several names, to be counted once
  *   _walk_pattern.c  patterns of directories that are not entered
+ *   _walk_pace.c     what it may ask of the store, and how the store answers
  *   _walk_module.c   what Python sees
  */
 
@@ -35,6 +36,7 @@ struct task {
     int64_t ceiling_bytes, ceiling_files;
     bool (*interrupted)(void *); /* asked ten times a second, in the caller's thread */
     void *interrupted_with;
+    int pace; /* a handle on the page that sets the pace, or -1 */
 };
 
 enum ending { GOING_ON, ENDED, TIMED_OUT, PROVEN_OVER, INTERRUPTED, OUT_OF_MEMORY };

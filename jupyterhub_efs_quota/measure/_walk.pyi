@@ -25,6 +25,7 @@ def walk(
     skip: tuple[bytes, ...],
     has_ceiling: bool,
     ceiling: tuple[int, int, bool],
+    pace: int = -1,
     /,
 ) -> Found: ...
 def matches(pattern: bytes, name: bytes, /) -> bool: ...

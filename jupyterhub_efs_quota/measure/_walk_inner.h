@@ -4,6 +4,7 @@
 #define WALK_INNER_H
 
 #include "_walk.h"
+#include "_walk_pace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,8 @@ struct worker {
     bool crowded;       /* too many handles are kept to set a directory aside */
     /* Since the number of threads was last thought about. */
     long calls, switches;
-    long own_waits; /* switches that our own locks caused */
+    long own_waits; /* switches that our own locks and the pace caused */
+    struct pace pace;
 };
 
 /* What all threads share. */
@@ -69,6 +71,7 @@ struct walk {
     const struct task *task;
     uint64_t device; /* the home's */
     double deadline;
+    struct pace_page *pace; /* NULL: nobody sets one */
     atomic_int ending;
 
     pthread_mutex_t lock; /* guards all below */
@@ -108,6 +111,20 @@ static inline void lock(struct worker *worker, pthread_mutex_t *mutex)
         pthread_mutex_lock(mutex);
         worker->own_waits += voluntary_switches() - before;
     }
+}
+
+/* Around each call to the store. */
+static inline void before_call(struct worker *worker)
+{
+    worker->calls++;
+    if (worker->pace.page != NULL && --worker->pace.prepaid < 0)
+        keep_pace(worker);
+}
+
+static inline void after_call(struct worker *worker)
+{
+    if (worker->pace.timing)
+        tell_answer(worker);
 }
 
 static inline void unlock(pthread_mutex_t *mutex)

@@ -65,15 +65,16 @@ static const char **patterns(PyObject *tuple)
 
 static PyObject *walk(PyObject *module, PyObject *arguments)
 {
-    struct task task = {.interrupted = interrupted};
+    struct task task = {.interrupted = interrupted, .pace = -1};
     struct found found = {0};
     int cross_mounts, has_ceiling, ceiling_allocated;
     long long ceiling_bytes, ceiling_files;
     PyObject *skip, *answer = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "iiidpO!p(LLp):walk", &task.home, &task.most_open,
+    if (!PyArg_ParseTuple(arguments, "iiidpO!p(LLp)|i:walk", &task.home, &task.most_open,
                           &task.threads, &task.deadline_secs, &cross_mounts, &PyTuple_Type, &skip,
-                          &has_ceiling, &ceiling_bytes, &ceiling_files, &ceiling_allocated))
+                          &has_ceiling, &ceiling_bytes, &ceiling_files, &ceiling_allocated,
+                          &task.pace))
         return NULL;
     if (task.threads < 1) {
         PyErr_SetString(PyExc_ValueError, "a walk needs at least one thread");
@@ -119,9 +120,9 @@ static PyObject *matches_in_python(PyObject *module, PyObject *arguments)
 static PyMethodDef methods[] = {
     {"walk", walk, METH_VARARGS,
      "walk(home, most_open, threads, deadline_secs, cross_mounts, skip, has_ceiling,\n"
-     "     (bytes, files, allocated)) -> dict\n\n"
-     "Count a home, given as a handle. Raises OSError, MemoryError, or what a signal's\n"
-     "handler raises."},
+     "     (bytes, files, allocated), pace=-1) -> dict\n\n"
+     "Count a home, given as a handle; pace is one too, see pace.py. Raises OSError,\n"
+     "MemoryError, or what a signal's handler raises."},
     {"matches", matches_in_python, METH_VARARGS,
      "matches(pattern, name) -> bool\n\nWhether a name matches a pattern of `skip`."},
     {NULL, NULL, 0, NULL},

@@ -15,12 +15,14 @@ import resource
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .pace import Pace
 from .task import Task
 
 Answer = TypeVar("Answer")
@@ -67,9 +69,9 @@ class _Stop(Exception):
     """The deadline has passed, or the home is proven over its ceiling."""
 
 
-def walk_in_python(task: Task) -> Usage:
-    """Measure one home. Raises MeasureError if it cannot be opened at all."""
-    return _Walk(task).run()
+def walk_in_python(task: Task, pace: Pace | None = None) -> Usage:
+    """Measure one home at a pace. Raises MeasureError if it cannot be opened at all."""
+    return _Walk(task, pace).run()
 
 
 def open_home(home: str, wait: Callable[[], None]) -> int:
@@ -108,8 +110,9 @@ def _when_handles_are_left(call: Callable[[], Answer], wait: Callable[[], None])
 
 
 class _Walk:
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, pace: Pace | None) -> None:
         self._task = task
+        self._pace = pace
         self._deadline = time.monotonic() + task.deadline_secs
         self._skip = re.compile(
             b"|".join(os.fsencode(fnmatch.translate(p)) for p in task.skip) or rb"(?!)"
@@ -170,8 +173,10 @@ class _Walk:
 
     def _enter(self, name: str, parent: _Directory) -> None:
         """Open a directory below its parent, count it and its entries."""
+        self._take(1)
         try:
-            handle = self._handle(name, self._reach(parent))
+            with self._timed:
+                handle = self._handle(name, self._reach(parent))
         except OSError as error:
             self._skipped(name, error)
             self._lost_dirs += error.errno in _GONE
@@ -295,8 +300,9 @@ class _Walk:
         crowded = self._open > self._most_open // 2
         try:
             while True:
-                most = self._until_look
-                if self._count(here, islice(here.entries, most)) < most:
+                most = self._take(self._until_look)
+                if (seen := self._count(here, islice(here.entries, most))) < most:
+                    self._give_back(most - seen)
                     break
                 self._look()
                 if len(here.pending) >= _MOST_PENDING and not crowded:
@@ -339,6 +345,18 @@ class _Walk:
             self._bytes += size
             self._allocated += blocks * _BLOCK
         return seen
+
+    def _take(self, calls: int) -> int:
+        """How many calls may be made now, of those that are wanted."""
+        return calls if self._pace is None else self._pace.take(calls, self._look)
+
+    def _give_back(self, calls: int) -> None:
+        if self._pace is not None:
+            self._pace.give_back(calls)
+
+    @property
+    def _timed(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._pace is None else self._pace.timed()
 
     def _note(self, here: _Directory, name: str) -> None:
         if not self._skip.fullmatch(os.fsencode(name)):

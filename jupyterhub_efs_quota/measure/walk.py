@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
 from functools import cache
+from typing import Protocol
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .pace import Pace
 from .task import Task
 from .twin import most_open, open_home, show, walk_in_python
 
@@ -30,13 +31,20 @@ _LARGEST = 2**63 - 1
 _HANDLES_WAIT_SECS = 0.05
 
 
+class Engine(Protocol):
+    """What measures a home: `walk`, in one way or another."""
+
+    def __call__(self, task: Task, pace: Pace | None = None) -> Usage:
+        """Measure one home."""
+
+
 class _NoTime(Exception):
     """The deadline has passed before the home was open."""
 
 
-def walk(task: Task) -> Usage:
-    """Measure one home. Raises MeasureError if it cannot be opened at all."""
-    return ENGINES[engine()](task)
+def walk(task: Task, pace: Pace | None = None) -> Usage:
+    """Measure one home at a pace. Raises MeasureError if it cannot be opened at all."""
+    return ENGINES[engine()](task, pace)
 
 
 def engine() -> str:
@@ -56,7 +64,7 @@ def log_engine() -> None:
         )
 
 
-def walk_compiled(task: Task) -> Usage:
+def walk_compiled(task: Task, pace: Pace | None = None) -> Usage:
     """Measure one home with the compiled walk. Raises as `walk` does."""
     deadline = time.monotonic() + task.deadline_secs
 
@@ -84,6 +92,7 @@ def walk_compiled(task: Task) -> Usage:
                 min(ceiling.files, _LARGEST) if ceiling else 0,
                 ceiling.allocated if ceiling else False,
             ),
+            -1 if pace is None else pace.handle,
         )
     except OSError as error:
         raise MeasureError(
@@ -110,6 +119,6 @@ def walk_compiled(task: Task) -> Usage:
     )
 
 
-ENGINES: dict[str, Callable[[Task], Usage]] = {PYTHON: walk_in_python}
+ENGINES: dict[str, Engine] = {PYTHON: walk_in_python}
 if _walk is not None:
     ENGINES[COMPILED] = walk_compiled

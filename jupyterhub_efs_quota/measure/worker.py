@@ -1,12 +1,12 @@
 """A worker process: reads tasks from standard input, a line each, writes answers.
 
-Started by `workers.py` in a session of its own. Ends itself, and whatever it started,
-when its parent is gone, even in the middle of a walk.
+Started by `workers.py` in a session of its own, with the handle of a page (pace.py) where
+there is a pace to keep. Ends itself, and whatever it started, when its parent is gone,
+even in the middle of a walk.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import signal
@@ -16,27 +16,30 @@ import threading
 from ..errors import MeasureError
 from ..quota.usage import Usage
 from .du import du
+from .pace import Pace, Page
+from .priority import go_last
 from .task import Task, dump_answer, load_task
 from .walk import walk
 
-NICENESS = 19
 
+def measure(task: Task, pace: Pace | None = None) -> Usage:
+    """Measure one home with the meter that its task names. Raises MeasureError.
 
-def measure(task: Task) -> Usage:
-    """Measure one home with the meter that its task names. Raises MeasureError."""
-    return du(task) if task.meter == "du" else walk(task)
+    Only the walk keeps a pace.
+    """
+    return du(task) if task.meter == "du" else walk(task, pace)
 
 
 def main() -> None:
     """Serve tasks until standard input ends."""
-    with contextlib.suppress(OSError):
-        os.nice(NICENESS)
+    go_last()
+    pace = Pace(Page(int(sys.argv[1]))) if len(sys.argv) > 1 else None
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     # A thread of its own, so that the parent's end is noticed during a walk.
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     while True:
         try:
-            answer: Usage | str = measure(load_task(tasks.get()))
+            answer: Usage | str = measure(load_task(tasks.get()), pace)
         except MeasureError as error:
             answer = str(error)
         except Exception as error:  # a worker that dies would lose the reason
