@@ -9,7 +9,7 @@ enum {
     /* Calls that are counted, and of which one is timed, at a time: while they have to wait
        for the store, and while memory answers, when it would show. */
     CALLS_SLOW = 16,
-    CALLS_QUICK = 64,
+    CALLS_QUICK = 256,
     WAIT_MSECS = 2,
     LONGEST_WAIT_MSECS = 32,
     /* What is answered sooner was not asked of a store. */

@@ -29,7 +29,7 @@ _KEPT_RATE = 0.98
 # From the least to the full rate in about this time.
 RECOVER_SECS = 20.0
 # However slow the store: a part of the full rate, and so much for each walk.
-LEAST_SHARE, LEAST_CALLS_PER_SEC = 0.2, 20.0
+LEAST_SHARE, LEAST_CALLS_PER_SEC = 0.05, 20.0
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ itself (_walk_pace.c), the one in Python through `Pace`.
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 # No limit; also the largest number that fits.
 ANY_NUMBER = 2**64 - 1
@@ -22,6 +21,8 @@ _BYTES = 4 * 8
 _FIRST_WAIT_SECS, _LONGEST_WAIT_SECS = 0.002, 0.032
 # What is answered sooner was not asked of a store.
 _SHORTEST_NSECS = 100_000
+# Calls that are counted at a time, where there is no limit; and of which one is timed.
+_PAID_AHEAD, _TIMED_ONE_IN = 1024, 16
 
 
 class Page:
@@ -31,6 +32,8 @@ class Page:
         self.handle = handle
         self._memory = mmap.mmap(handle, _BYTES)
         self._numbers = memoryview(self._memory).cast("Q")
+        # Of the walk's threads.
+        self.lock = threading.Lock()
 
     @classmethod
     def make(cls) -> Page:
@@ -82,42 +85,61 @@ class Page:
 
 
 class Pace:
-    """What the walk in Python asks before its calls. Any thread may call it."""
+    """What one thread of the walk in Python asks before its calls; `another` for a further one."""
 
     def __init__(self, page: Page) -> None:
         self.handle = page.handle
         self._page = page
-        self._lock = threading.Lock()
+        self._prepaid = 0
+        self._until_timed = 0
+
+    def another(self) -> Pace:
+        """The same pace for another thread."""
+        return Pace(self._page)
 
     def take(self, most: int, look: Callable[[], None]) -> int:
         """Up to `most` calls that may be made now, counted as made; at least one.
 
         Waits for the first one, and calls `look` meanwhile, which may raise to end that.
         """
+        if not self._prepaid:
+            self._pay(most, look)
+        taken = min(most, self._prepaid)
+        self._prepaid -= taken
+        return taken
+
+    def give_back(self, calls: int) -> None:
+        """Some of the calls that were taken are not needed now."""
+        self._prepaid += calls
+
+    def begin(self) -> int:
+        """Right before a call that was taken: what `end` wants to know after it."""
+        if self._until_timed:
+            self._until_timed -= 1
+            return 0
+        self._until_timed = _TIMED_ONE_IN - 1
+        return time.monotonic_ns()
+
+    def end(self, began: int) -> None:
+        """Tell how long the call took, if it is one of those that are timed."""
+        if began and (took := time.monotonic_ns() - began) >= _SHORTEST_NSECS:
+            with self._page.lock:
+                self._page.answered(took)
+
+    def _pay(self, most: int, look: Callable[[], None]) -> None:
         wait = _FIRST_WAIT_SECS
-        while True:
-            with self._lock:
-                taken = min(most, self._page.allowed - self._page.calls)
-                if taken > 0:
-                    self._page.made(taken)
-                    return taken
+        while not self._paid(most):
             look()
             time.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_SECS)
 
-    def give_back(self, calls: int) -> None:
-        """Some of the calls that were taken are not needed."""
-        with self._lock:
-            self._page.made(-calls)
-
-    @contextlib.contextmanager
-    def timed(self) -> Iterator[None]:
-        """Time what is done inside: one call. For one in so many; it costs as much as a call."""
-        began = time.monotonic_ns()
-        try:
-            yield
-        finally:
-            took = time.monotonic_ns() - began
-            if took >= _SHORTEST_NSECS:
-                with self._lock:
-                    self._page.answered(took)
+    def _paid(self, most: int) -> bool:
+        page = self._page
+        with page.lock:
+            allowed = page.allowed
+            paid = _PAID_AHEAD if allowed == ANY_NUMBER else min(most, allowed - page.calls)
+            if paid <= 0:
+                return False
+            page.made(paid)
+        self._prepaid = paid
+        return True

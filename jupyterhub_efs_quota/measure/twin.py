@@ -15,7 +15,6 @@ import resource
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
@@ -175,12 +174,15 @@ class _Walk:
         """Open a directory below its parent, count it and its entries."""
         self._take(1)
         try:
-            with self._timed:
-                handle = self._handle(name, self._reach(parent))
+            start = self._reach(parent)
+            began = self._pace.begin() if self._pace else 0
+            handle = self._handle(name, start)
         except OSError as error:
             self._skipped(name, error)
             self._lost_dirs += error.errno in _GONE
             return
+        if self._pace:
+            self._pace.end(began)
         found = os.fstat(handle)
         if found.st_dev != self._device and not self._task.cross_mounts:
             os.close(handle)
@@ -353,10 +355,6 @@ class _Walk:
     def _give_back(self, calls: int) -> None:
         if self._pace is not None:
             self._pace.give_back(calls)
-
-    @property
-    def _timed(self) -> AbstractContextManager[None]:
-        return nullcontext() if self._pace is None else self._pace.timed()
 
     def _note(self, here: _Directory, name: str) -> None:
         if not self._skip.fullmatch(os.fsencode(name)):
