@@ -70,6 +70,7 @@ class Governor:
         self._left = 0.0
         self._ticked = monotonic()
         self._said = -math.inf
+        self._aloud = False
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, page: Page) -> None:
@@ -129,6 +130,8 @@ class Governor:
         for walk, given in zip(self._walks, shares(calls, wanted), strict=True):
             walk.given = given
             walk.page.allow(walk.calls + given)
+        # Where there is less than one call for each, it is the last one's: they take turns.
+        self._walks.sort(key=lambda walk: walk.given == 0)
 
     def _read(self, now: float) -> None:
         seen = self._sum
@@ -146,11 +149,13 @@ class Governor:
     def _say(self, now: float) -> None:
         brake = self.brake
         if brake.limit is None:
-            level = logging.INFO
+            level = logging.INFO if self._aloud else logging.DEBUG
             message = f"The store answers within {brake.now_secs * 1e3:.3g} ms: full speed again."
         else:
             self.brakings += 1
-            level = logging.WARNING if now - self._said >= SAY_AGAIN_SECS else logging.DEBUG
+            self._aloud = now - self._said >= SAY_AGAIN_SECS
+            self._said = now if self._aloud else self._said
+            level = logging.WARNING if self._aloud else logging.DEBUG
             message = (
                 f"The store takes {brake.now_secs * 1e3:.3g} ms for an answer and not"
                 f" {brake.usual_secs * 1e3:.3g} ms as usual: homes are measured more slowly."
