@@ -25,7 +25,7 @@ KEPT_SECS = 2 * TICK_SECS
 READING_SECS = 1.0
 # A brake that goes on and off is said no more often than this.
 SAY_AGAIN_SECS = 600.0
-_SUBSYSTEM = "Measure"
+_SUBSYSTEM = "Service"
 
 
 @dataclass
