@@ -757,6 +757,8 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
         (slowly, {}),
         (slowly, {"walk_threads": 4}),
         ({**quick, "WALK_HANDLES": "40"}, {}),
+        ({**quick, "WALK_PACE": "100"}, {}),
+        ({**slowly, "WALK_PACE": "0"}, {}),
         (slowly, {"deadline_secs": 0.05}),
         (slowly, {"ceiling": Ceiling(500)}),
         (quick, {"skip": ("d1*", "[a-z")}),
