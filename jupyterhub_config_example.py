@@ -89,7 +89,8 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # The reaper judges every record, and stops the servers of users in lockout.
 # c.EFSQuota.reaper_period_secs = 300
 
-# What measures: "walk", which is our own, or "du".
+# What measures: "walk", which is our own, "du", or the file system's own counter: "auto"
+# asks it where it can tell, "cephfs", "xfs", "ext4", "btrfs", "lustre" and "zfs" insist.
 # c.EFSQuota.meter = "walk"
 # c.EFSQuota.cross_mounts = False
 # c.EFSQuota.skip_directories = [".snapshot", ".zfs"]

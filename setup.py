@@ -20,11 +20,13 @@ walk = Extension(
     "jupyterhub_efs_quota.measure._walk",
     [
         "jupyterhub_efs_quota/measure/_walk.c",
+        "jupyterhub_efs_quota/measure/_walk_best.c",
         "jupyterhub_efs_quota/measure/_walk_handles.c",
         "jupyterhub_efs_quota/measure/_walk_linked.c",
         "jupyterhub_efs_quota/measure/_walk_module.c",
         "jupyterhub_efs_quota/measure/_walk_pace.c",
         "jupyterhub_efs_quota/measure/_walk_pattern.c",
+        "jupyterhub_efs_quota/measure/_walk_tally.c",
     ],
     depends=[
         "jupyterhub_efs_quota/measure/_walk.h",
@@ -72,6 +74,7 @@ setup(
             "filelock",
             "hypothesis",
             "jupyterhub-kubespawner>=7",
+            "mfusepy",
             "playwright",
             "pytest",
             "pytest-asyncio>=1",

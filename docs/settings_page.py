@@ -70,7 +70,8 @@ def kind(trait: TraitType[Any, Any]) -> str:
     """What may be assigned, in words."""
     name = type(trait).__name__
     if name == "Enum":
-        return " or ".join(f'`"{value}"`' for value in trait.values)  # type: ignore[attr-defined]
+        *most, last = (f'`"{value}"`' for value in trait.values)  # type: ignore[attr-defined]
+        return f"{', '.join(most)} or {last}" if most else last
     if name == "Dict":
         return f"a dictionary, name to {kind(trait._value_trait)}"  # type: ignore[attr-defined]  # noqa: SLF001
     return KINDS[name]

@@ -8,6 +8,7 @@ EFSQuotaError
  │    └── LockHeld          somebody else is at work on this user
  ├── HomeError              a home that is outside the home root, or no directory
  ├── MeasureError           a measurement brought no answer
+ │    └── CannotCount       a file system's own counter cannot tell about this home
  └── HubError               the hub refuses us or talks nonsense
       └── HubUnreachable    the hub does not answer at all
 
@@ -47,6 +48,10 @@ class HomeError(EFSQuotaError):
 
 class MeasureError(EFSQuotaError):
     """A measurement brought no answer: its worker died or the meter failed."""
+
+
+class CannotCount(MeasureError):
+    """A file system's own counter cannot tell about this home: a walk can."""
 
 
 class HubError(EFSQuotaError):

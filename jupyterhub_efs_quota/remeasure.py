@@ -83,6 +83,7 @@ class Remeasure:
         self._offload = offload
         self._clock = clock
         self._spread = Spread(workers.most) if spread is None else spread
+        self._told: set[str] = set()
 
     async def measure(
         self, user: str, *, planned: Record | None = None, wish: Wish = ROUTINE
@@ -103,7 +104,7 @@ class Remeasure:
             return None
         try:
             usage = await self._workers.measure(
-                self._task(begun.home, self._settings.du_timeout_secs)
+                self._task(begun.home, self._settings.du_timeout_secs, self._limit(begun.record))
             )
             record = await self._offload.run(self._finish, begun, usage)
         except BaseException:
@@ -122,9 +123,9 @@ class Remeasure:
         """
         home = await self._offload.run(self._resolve, record)
         started = self._clock()
-        ceiling = Ceiling(record.quota_bytes, record.quota_files or 0, self._allocated)
+        limit = self._limit(record)
         async with self._spread.place(Wish(Priority.SPAWN)):
-            usage = await self._workers.measure(self._task(home, budget_secs, ceiling))
+            usage = await self._workers.measure(self._task(home, budget_secs, limit, limit))
         if not usage.complete:
             return record
         return await self._offload.run(self._release, record, usage, started)
@@ -133,7 +134,12 @@ class Remeasure:
     def _allocated(self) -> bool:
         return self._settings.size_basis == "allocated"
 
-    def _task(self, home: str, deadline_secs: float, ceiling: Ceiling | None = None) -> Task:
+    def _limit(self, record: Record) -> Ceiling:
+        return Ceiling(record.quota_bytes, record.quota_files or 0, self._allocated)
+
+    def _task(
+        self, home: str, deadline_secs: float, limit: Ceiling, ceiling: Ceiling | None = None
+    ) -> Task:
         return Task(
             home,
             deadline_secs,
@@ -143,6 +149,7 @@ class Remeasure:
             ceiling=ceiling,
             allocated=self._allocated,
             walk_threads=self._settings.walk_threads,
+            limit=limit,
         )
 
     def _resolve(self, record: Record) -> str:
@@ -231,6 +238,16 @@ class Remeasure:
                 log,
                 logging.WARNING,
                 f"Quota for {record.user} keeps its old number: {doubt}.",
+                subsystem="Monitor",
+            )
+        if usage.why_walked and usage.why_walked not in self._told:
+            # Once, not for each of ten thousand homes that are all alike in this.
+            self._told.add(usage.why_walked)
+            event(
+                log,
+                logging.INFO,
+                f"The home of {record.user} is walked, as all are of which this is true:"
+                f" {usage.why_walked}",
                 subsystem="Monitor",
             )
         if usage.unreadable_names:

@@ -36,6 +36,7 @@ from traitlets.config.loader import (
 
 from .errors import SettingsError
 from .homes import Homes, check_template
+from .measure.meters import METERS, WALK
 from .quota.limits import Limits
 from .quota.sizes import parse_size
 
@@ -200,9 +201,18 @@ class EFSQuota(Configurable):
     du_timeout_secs = Seconds(
         3600.0, help="A measurement of one home is given up after this time."
     ).tag(config=True)
-    meter = Enum(["walk", "du"], "walk", help="What measures a home: our own walk, or GNU du.").tag(
-        config=True
-    )
+    meter = Enum(
+        list(METERS),
+        WALK,
+        help="""What measures a home: our own walk, GNU du, or the file system's own counter.
+
+        A counter answers at once, whatever the size of the home: `"cephfs"`, `"xfs"`,
+        `"ext4"`, `"btrfs"`, `"lustre"`, `"zfs"`, each for homes that were set up for it, and
+        `"lustre-user"`, `"zfs-user"`, which count all that a home's owner owns. `"auto"` asks
+        the counter of the file system that a home is on, and walks where there is none, where
+        it cannot tell about this home, where it does not tell the size of `size_basis`, and
+        whatever it says is over the quota. Read the how-to "Let the file system count" first.""",
+    ).tag(config=True)
     measure_concurrency = Int(
         4,
         min=1,
@@ -333,13 +343,27 @@ def resolve(config: Config) -> EFSQuota:
     settings = EFSQuota()
     for name, value in section.items():
         _assign(settings, name, value)
-    limits = settings.limits()
-    on_files = limits.default_files or limits.group_files or limits.user_files
-    if on_files and settings.meter == "du":
-        raise SettingsError(
-            "c.EFSQuota.meter = 'du' counts no files: limits on files need meter = 'walk'."
-        )
+    _check_meter(settings)
     return settings
+
+
+def _check_meter(settings: EFSQuota) -> None:
+    meter, facts = settings.meter, METERS[settings.meter]
+    limits = settings.limits()
+    if not facts.files and (limits.default_files or limits.group_files or limits.user_files):
+        raise SettingsError(
+            f"c.EFSQuota.meter = {meter!r} counts no files: limits on files need meter = 'walk'."
+        )
+    amiss = facts.amiss(
+        settings.size_basis,
+        cross_mounts=settings.cross_mounts,
+        skip=settings.skip_directories,
+    )
+    if amiss is not None:
+        raise SettingsError(
+            f"c.EFSQuota.meter = {meter!r} cannot be: {amiss}. Change one of them, or set"
+            " meter = 'walk'."
+        )
 
 
 def _assign(settings: EFSQuota, name: str, value: Any) -> None:

@@ -61,29 +61,24 @@ void end_walk(struct walk *walk, enum ending why)
 
 /* ---- counting --------------------------------------------------------------------- */
 
-/* A sum that stays at the largest number: three sparse files can be more than 64 bits hold,
-   and must not come out as next to nothing. */
-static uint64_t sum_of(uint64_t one, uint64_t other)
-{
-    return one + other < one ? UINT64_MAX : one + other;
-}
-
-/* Whether a file with several names is met for the first time. */
-static bool first_met(struct worker *worker, const struct statx *entry)
-{
-    struct walk *walk = worker->walk;
-    lock(worker, &walk->linked_lock);
-    enum met met = meet(&walk->linked, device_of(entry), entry->stx_ino);
-    unlock(&walk->linked_lock);
-    if (met == NO_MEMORY)
-        end_walk(walk, OUT_OF_MEMORY);
-    return met == FIRST_MET;
-}
-
 /* Whether an error says that there is nothing of that name any more. */
 static bool is_gone(int error)
 {
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+/* Keep the first few by name, so that they do not depend on who comes first. With the lock
+   held. */
+static void keep_name(struct walk *walk, const char *name, int error)
+{
+    struct unreadable *names = walk->found->names, kept = {strdup(name), error};
+    for (int i = 0; i < NAMES_KEPT && kept.name != NULL; i++)
+        if (names[i].name == NULL || strcmp(kept.name, names[i].name) < 0) {
+            struct unreadable later = names[i];
+            names[i] = kept;
+            kept = later;
+        }
+    free(kept.name);
 }
 
 static void skipped(struct worker *worker, const char *name, int error)
@@ -92,18 +87,10 @@ static void skipped(struct worker *worker, const char *name, int error)
     worker->counts.unreadable++;
     if (is_gone(error)) {
         worker->counts.vanished++;
-    } else if (atomic_load(&walk->names_count) < NAMES_KEPT) {
-        char *copy = strdup(name);
+    } else {
         lock(worker, &walk->lock);
-        int count = atomic_load(&walk->names_count);
-        if (copy != NULL && count < NAMES_KEPT) {
-            walk->found->names[count].name = copy;
-            walk->found->names[count].error = error;
-            atomic_store(&walk->names_count, count + 1);
-            copy = NULL;
-        }
+        keep_name(walk, name, error);
         unlock(&walk->lock);
-        free(copy);
     }
 }
 
@@ -123,6 +110,8 @@ static void note_directory(struct worker *worker, struct directory *where, const
     found->parent = where;
     found->handle = -1;
     found->holders = 1;
+    found->unsettled = 1;
+    place_directory(worker->walk, found);
     found->next = worker->found;
     worker->found = found;
     worker->found_count++;
@@ -130,28 +119,24 @@ static void note_directory(struct worker *worker, struct directory *where, const
 
 /* statx, counted among the calls to the store. */
 static int look_at(struct worker *worker, int handle, const char *name, int flags,
-                   struct statx *found)
+                   unsigned wanted, struct statx *found)
 {
     before_call(worker);
-    int failed = statx(handle, name, flags, WANTED, found);
+    int failed = statx(handle, name, flags, wanted, found);
     after_call(worker);
     return failed;
 }
 
 static void examine(struct worker *worker, struct directory *where, int handle, const char *name)
 {
+    int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
     struct statx found;
-    if (look_at(worker, handle, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, &found) != 0) {
+    if (look_at(worker, handle, name, flags, worker->walk->wanted, &found) != 0)
         skipped(worker, name, errno);
-    } else if (S_ISDIR(found.stx_mode)) {
+    else if (S_ISDIR(found.stx_mode))
         note_directory(worker, where, name);
-    } else if (found.stx_nlink < 2 || first_met(worker, &found)) {
-        worker->counts.files++;
-        if (S_ISREG(found.stx_mode) || S_ISLNK(found.stx_mode)) {
-            worker->counts.bytes = sum_of(worker->counts.bytes, found.stx_size);
-            worker->counts.allocated += found.stx_blocks * 512;
-        }
-    }
+    else
+        tally(worker, where, name, &found);
 }
 
 /* Add up what a thread has counted. With the lock held. */
@@ -167,7 +152,7 @@ static void add_up(struct worker *worker)
     sum->vanished += part->vanished;
     sum->lost_dirs += part->lost_dirs;
     *part = (struct counts){0};
-    uint64_t size = task->ceiling_allocated ? sum->allocated : sum->bytes;
+    uint64_t size = task->allocated ? sum->allocated : sum->bytes;
     bool over = task->ceiling_bytes < 0 || size > (uint64_t)task->ceiling_bytes;
     bool too_many = task->ceiling_files < 0 ||
                     (task->ceiling_files > 0 && sum->files > (uint64_t)task->ceiling_files);
@@ -192,6 +177,8 @@ static bool start_thread(struct walk *walk)
     worker->walk = walk;
     worker->pace.page = walk->pace;
     worker->block = malloc(BLOCK_BYTES);
+    worker->own.newest = worker->columns.newest = NO_TIME;
+    worker->columns.oldest = INT64_MAX;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     bool started = worker->block != NULL &&
@@ -241,6 +228,7 @@ static void hand_over(struct worker *worker, struct directory *where)
         worker->handed_over++;
     }
     where->holders += worker->found_count;
+    atomic_fetch_add(&where->unsettled, worker->found_count);
     worker->handed_over += worker->found_count;
     while (worker->found != NULL) {
         struct directory *found = worker->found;
@@ -250,6 +238,7 @@ static void hand_over(struct worker *worker, struct directory *where)
     }
     worker->found_count = 0;
     add_up(worker);
+    add_own(worker, where);
     worker->crowded = walk->open > walk->task->most_open / 2;
     call_one(walk);
     unlock(&walk->lock);
@@ -334,7 +323,7 @@ static int enter(struct worker *worker, struct directory *here)
     int handle = parent < 0 ? -1 : open_below(worker, parent, here->name);
     if (handle < 0 && out_of_handles(errno))
         return -1;
-    if (handle < 0 || look_at(worker, handle, "", AT_EMPTY_PATH, &found) != 0) {
+    if (handle < 0 || look_at(worker, handle, "", AT_EMPTY_PATH, WANTED, &found) != 0) {
         worker->counts.lost_dirs += is_gone(errno);
         skipped(worker, here->name, errno);
         if (handle >= 0)
@@ -349,6 +338,8 @@ static int enter(struct worker *worker, struct directory *here)
     }
     worker->counts.dirs++;
     worker->counts.allocated += found.stx_blocks * 512;
+    worker->own.dirs++;
+    worker->own.sums.allocated += found.stx_blocks * 512;
     worker->handle = handle;
     here->entered = true;
     return 1;
@@ -382,6 +373,7 @@ static bool work_on_directory(struct worker *worker, struct directory *here)
     if (parent != NULL)
         parent->users--;
     add_up(worker);
+    add_own(worker, here);
     if (entered < 0) {
         here->next = walk->directories;
         walk->directories = here;
@@ -422,6 +414,7 @@ static bool work_on_batch(struct worker *worker, struct batch *batch)
     lock(worker, &walk->lock);
     where->users--;
     add_up(worker);
+    add_own(worker, where);
     if (again) {
         batch->next = walk->batches;
         walk->batches = batch;
@@ -511,6 +504,7 @@ static void *work(void *argument)
             walk->idle--;
         }
     }
+    add_columns(worker);
     unlock(&walk->lock);
     return NULL;
 }
@@ -543,7 +537,9 @@ static int begin(struct walk *walk)
     home->handle = -1;
     home->entered = true;
     home->holders = 1;
-    walk->directories = home;
+    walk->directories = walk->home = home;
+    begin_tally(walk);
+    home->row.sums.allocated = entry.stx_blocks * 512;
     keep(walk, home, walk->task->home);
     walk->found->changed = seconds_of(entry.stx_mtime);
     walk->found->counts.dirs = 1;
@@ -573,8 +569,9 @@ static int look_after(struct walk *walk)
         struct timespec wake = {.tv_sec = (time_t)until};
         wake.tv_nsec = (long)(1e9 * (until - (double)wake.tv_sec));
         pthread_cond_timedwait(&walk->over, &walk->lock, &wake);
+        struct counts counts = walk->found->counts;
         pthread_mutex_unlock(&walk->lock);
-        bool interrupted = task->interrupted(task->interrupted_with);
+        bool interrupted = task->look(task->look_with, counts.files, counts.bytes, counts.dirs);
         pthread_mutex_lock(&walk->lock);
         if (interrupted)
             end_walk(walk, INTERRUPTED);
@@ -606,12 +603,12 @@ static void clear(struct walk *walk)
     pthread_mutex_unlock(&walk->lock);
     for (int i = 0; i < walk->started; i++)
         free(walk->workers[i].block);
-    free(walk->linked.places);
 }
 
 int walk_home(const struct task *task, struct found *found)
 {
     struct walk walk = {.task = task, .found = found, .possible = task->threads};
+    walk.wanted = WANTED | (task->rules != NULL || task->part ? STATX_ATIME | STATX_MTIME : 0);
     walk.deadline = now_secs() + task->deadline_secs;
     walk.limit = task->threads < FEWEST_THREADS ? task->threads : FEWEST_THREADS;
     walk.workers = calloc((size_t)task->threads, sizeof *walk.workers);
@@ -623,6 +620,7 @@ int walk_home(const struct task *task, struct found *found)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&walk.lock, NULL);
     pthread_mutex_init(&walk.linked_lock, NULL);
+    pthread_mutex_init(&walk.largest_lock, NULL);
     pthread_cond_init(&walk.work, NULL);
     pthread_cond_init(&walk.over, &monotonic);
 
@@ -631,12 +629,19 @@ int walk_home(const struct task *task, struct found *found)
         error = look_after(&walk);
     found->ending = (enum ending)atomic_load(&walk.ending);
     found->threads = walk.started;
-    found->names_count = atomic_load(&walk.names_count);
+    while (found->names_count < NAMES_KEPT && found->names[found->names_count].name != NULL)
+        found->names_count++;
     clear(&walk);
+    if (walk.home != NULL) {
+        int lacking = finish_tally(&walk);
+        error = error ? error : lacking;
+    }
+    clear_linked(&walk.linked);
 
     pthread_cond_destroy(&walk.over);
     pthread_cond_destroy(&walk.work);
     pthread_mutex_destroy(&walk.linked_lock);
+    pthread_mutex_destroy(&walk.largest_lock);
     pthread_mutex_destroy(&walk.lock);
     pthread_condattr_destroy(&monotonic);
     close_pace(walk.pace);

@@ -15,36 +15,28 @@ from typing import Protocol
 from ..errors import MeasureError
 from ..quota.usage import Usage
 from .pace import Pace
-from .task import Task
-from .twin import most_open, open_home, show, walk_in_python
+from .part import Part, finish
+from .task import Progress, Task
+from .twin import most_open, open_home, walk_in_python
 
 try:
-    from . import _walk
+    from . import compiled
 except ImportError:
-    _walk = None  # type: ignore[assignment]
+    compiled = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
 COMPILED, PYTHON = "compiled", "python"
-# Sizes are numbers of 64 bits there.
-_LARGEST = 2**63 - 1
 _HANDLES_WAIT_SECS = 0.05
-
-
-class Engine(Protocol):
-    """What measures a home: `walk`, in one way or another."""
-
-    def __call__(self, task: Task, pace: Pace | None = None) -> Usage:
-        """Measure one home."""
 
 
 class _NoTime(Exception):
     """The deadline has passed before the home was open."""
 
 
-def walk(task: Task, pace: Pace | None = None) -> Usage:
+def walk(task: Task, progress: Progress | None = None, pace: Pace | None = None) -> Usage:
     """Measure one home at a pace. Raises MeasureError if it cannot be opened at all."""
-    return ENGINES[engine()](task, pace)
+    return ENGINES[engine()](task, progress, pace)
 
 
 def engine() -> str:
@@ -64,8 +56,11 @@ def log_engine() -> None:
         )
 
 
-def walk_compiled(task: Task, pace: Pace | None = None) -> Usage:
-    """Measure one home with the compiled walk. Raises as `walk` does."""
+def walk_compiled(task: Task, progress: Progress | None = None, pace: Pace | None = None) -> Part:
+    """Measure one home, or a part of it, with the compiled walk. Raises as `walk` does."""
+    if task.leave:
+        # It looks at a few folders only, so that there is nothing to be gained.
+        return walk_in_python(task, progress, pace)
     deadline = time.monotonic() + task.deadline_secs
 
     def wait() -> None:
@@ -74,51 +69,52 @@ def walk_compiled(task: Task, pace: Pace | None = None) -> Usage:
         time.sleep(_HANDLES_WAIT_SECS)
 
     try:
-        handle = open_home(task.home, wait)
+        home = open_home(task.home, wait)
     except _NoTime:
-        return Usage(timed_out=True)
-    ceiling = task.ceiling
+        return Part(Usage(timed_out=True))
     try:
-        found = _walk.walk(
-            handle,
-            most_open(),
-            task.walk_threads,
-            deadline - time.monotonic(),
-            task.cross_mounts,
-            tuple(os.fsencode(pattern) for pattern in task.skip),
-            ceiling is not None,
-            (
-                min(ceiling.bytes, _LARGEST) if ceiling else 0,
-                min(ceiling.files, _LARGEST) if ceiling else 0,
-                ceiling.allocated if ceiling else False,
-            ),
-            -1 if pace is None else pace.handle,
+        return compiled.walk_compiled(
+            task, home, deadline, most_open(), wait, progress=progress, pace=pace
         )
+    except _NoTime:
+        return Part(Usage(timed_out=True))
     except OSError as error:
         raise MeasureError(
             f"The home {task.home!r} cannot be measured: {error.strerror}."
         ) from None
     finally:
-        os.close(handle)
-    return Usage(
-        bytes=found["bytes"],
-        allocated=found["allocated"],
-        files=found["files"],
-        dirs=found["dirs"],
-        unreadable=found["unreadable"],
-        vanished=found["vanished"],
-        lost_dirs=found["lost_dirs"],
-        changed=found["changed"],
-        # The home itself has no name there.
-        unreadable_names=tuple(
-            show(name or os.fsencode(task.home), number) for name, number in found["names"]
-        ),
-        timed_out=found["timed_out"],
-        proven_over=found["proven_over"],
-        meter="walk",
-    )
+        os.close(home)
 
 
-ENGINES: dict[str, Engine] = {PYTHON: walk_in_python}
-if _walk is not None:
-    ENGINES[COMPILED] = walk_compiled
+class MeasurePart(Protocol):
+    """Measures a part of a home."""
+
+    def __call__(
+        self, task: Task, progress: Progress | None = None, pace: Pace | None = None
+    ) -> Part:
+        """Raises MeasureError if it cannot be opened at all."""
+
+
+class Measure(Protocol):
+    """Measures a whole home."""
+
+    def __call__(
+        self, task: Task, progress: Progress | None = None, pace: Pace | None = None
+    ) -> Usage:
+        """Raises MeasureError if it cannot be opened at all."""
+
+
+def _whole(measure: MeasurePart) -> Measure:
+    def measure_whole(
+        task: Task, progress: Progress | None = None, pace: Pace | None = None
+    ) -> Usage:
+        return finish([measure(task, progress, pace)], task.rules, allocated=task.allocated)
+
+    return measure_whole
+
+
+# What measures a part of a home, and what a whole one.
+PARTS: dict[str, MeasurePart] = {PYTHON: walk_in_python}
+if compiled is not None:
+    PARTS[COMPILED] = walk_compiled
+ENGINES: dict[str, Measure] = {name: _whole(part) for name, part in PARTS.items()}

@@ -15,7 +15,9 @@ import threading
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .counters import count, count_or_walk
 from .du import du
+from .meters import AUTO, DU, WALK
 from .pace import Pace, Page
 from .priority import go_last
 from .task import Task, dump_answer, load_task
@@ -27,7 +29,15 @@ def measure(task: Task, pace: Pace | None = None) -> Usage:
 
     Only the walk keeps a pace.
     """
-    return du(task) if task.meter == "du" else walk(task, pace)
+
+    def at_a_pace(task: Task) -> Usage:
+        return walk(task, pace=pace)
+
+    if task.meter == WALK:
+        return at_a_pace(task)
+    if task.meter == DU:
+        return du(task)
+    return count_or_walk(task, at_a_pace) if task.meter == AUTO else count(task)
 
 
 def main() -> None:

@@ -575,7 +575,8 @@ async def test_small_homes_are_not_stuck_behind_large_ones(
         listed(f"small{number}")
         write(f"small{number}", actual_bytes=5, started=NOW - 3 * HOUR)
     await cycle(monitor, log_lines)
-    assert all(store.read(f"small{number}").actual_bytes == 100 for number in range(20))
+    small = [f"small{number}" for number in range(20)]
+    await come_about(lambda: all(store.read(name).actual_bytes == 100 for name in small))
     workers.go_on.set()
     await come_about(lambda: all(store.read(name).actual_bytes == 100 for name in large))
 

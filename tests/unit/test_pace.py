@@ -35,7 +35,7 @@ def paced(request, page):
 
     def run(home, deadline_secs=20.0, **asked):
         task = Task(str(home), deadline_secs, **asked)
-        return ENGINES[request.param](task, Pace(page))
+        return ENGINES[request.param](task, pace=Pace(page))
 
     run.engine = request.param
     return run
@@ -48,6 +48,16 @@ def make_files(home, directories, files):
         for name in range(files):
             (here / str(name)).touch()
     return home
+
+
+def walk_alone(home, pace):
+    """The compiled walk of the home with a handle, as it answers."""
+    return walk.compiled._walk.walk(
+        home,
+        *(256, 64, 60.0, False, (), False, False, (0, 0)),
+        *(None, (False, b"", 0, -1, False), None),
+        pace,
+    )
 
 
 # One walk and its page.
@@ -110,8 +120,7 @@ def test_waiting_for_the_pace_calls_for_no_more_threads(page, tmp_path):
     helper.start()
     handle = os.open(home, os.O_RDONLY)
     try:
-        asked = (256, 64, 60.0, False, (), False, (0, 0, False))
-        found = walk._walk.walk(handle, *asked, page.handle)
+        found = walk_alone(handle, page.handle)
     finally:
         os.close(handle)
         stop.set()
@@ -125,8 +134,7 @@ def test_a_page_that_cannot_be_mapped_sets_no_pace(tmp_path):
         pytest.skip("the walk is not compiled")
     home = os.open(make_files(tmp_path / "home", 1, 3), os.O_RDONLY)
     try:
-        asked = (256, 64, 60.0, False, (), False, (0, 0, False))
-        assert walk._walk.walk(home, *asked, home)["files"] == 3
+        assert walk_alone(home, home)["files"] == 3
     finally:
         os.close(home)
 

@@ -7,6 +7,7 @@ import pytest
 from traitlets.config import Config
 
 from jupyterhub_efs_quota.errors import SettingsError
+from jupyterhub_efs_quota.measure.meters import METERS
 from jupyterhub_efs_quota.quota.limits import Limits
 from jupyterhub_efs_quota.quota.sizes import GIB
 from jupyterhub_efs_quota.settings import (
@@ -100,6 +101,47 @@ def test_limits_on_files_are_among_the_limits():
 def test_a_bad_value_is_an_error_that_names_the_setting(name, value):
     with pytest.raises(SettingsError, match=name):
         resolve(config(**{name: value}))
+
+
+COUNTER_OF = {"apparent": "cephfs", "allocated": "xfs"}
+
+
+@pytest.mark.parametrize("meter", sorted(METERS))
+@pytest.mark.parametrize("size_basis", ["apparent", "allocated"])
+def test_a_meter_is_not_asked_for_a_size_that_it_does_not_tell(meter, size_basis):
+    settings = config(meter=meter, size_basis=size_basis)
+    if size_basis in METERS[meter].sizes:
+        assert resolve(settings).meter == meter
+    else:
+        with pytest.raises(SettingsError, match=f"meter = '{meter}' .*size_basis"):
+            resolve(settings)
+
+
+@pytest.mark.parametrize("size_basis", ["apparent", "allocated"])
+@pytest.mark.parametrize(
+    "setting", [{"cross_mounts": True}, {"skip_directories": [".snapshot", "*.tmp"]}]
+)
+def test_a_counter_counts_the_whole_home_and_nothing_else(setting, size_basis):
+    (name,) = setting
+    meter = COUNTER_OF[size_basis]
+    with pytest.raises(SettingsError, match=f"meter = '{meter}' .*{name}"):
+        resolve(config(meter=meter, size_basis=size_basis, **setting))
+    for meter in ("auto", "walk", "du"):
+        assert resolve(config(meter=meter, size_basis=size_basis, **setting)).meter == meter
+
+
+def test_fewer_directories_to_skip_are_nothing_to_a_counter():
+    assert resolve(config(meter="cephfs", skip_directories=[])).meter == "cephfs"
+
+
+@pytest.mark.parametrize("meter", ["du", "xfs", "zfs-user"])
+@pytest.mark.parametrize("limit", ["default_file_limit", "group_file_limits", "user_file_limits"])
+def test_limits_on_files_need_a_meter_that_counts_them(meter, limit):
+    value = 5 if limit == "default_file_limit" else {"a": 5}
+    with pytest.raises(SettingsError, match=f"meter = '{meter}' counts no files"):
+        resolve(config(meter=meter, size_basis="allocated", **{limit: value}))
+    for meter in ("auto", "cephfs", "walk"):
+        assert resolve(config(meter=meter, **{limit: value})).meter == meter
 
 
 def test_a_setting_that_does_not_exist_is_an_error_with_a_hint():

@@ -47,5 +47,5 @@ if "WALK_PACE" in os.environ:
 
     threading.Thread(target=allow, daemon=True).start()
 started = time.monotonic()
-usage = ENGINES[engine](load_task(task), pace)
+usage = ENGINES[engine](load_task(task), pace=pace)
 print(json.dumps({**asdict(usage), "secs": time.monotonic() - started}))
