@@ -54,6 +54,7 @@ KINDS = {
     "Int": "a whole number",
     "Seconds": "a number of seconds, above 0",
     "Size": "a size",
+    "Times": "a number, 1.5 or more, or 0",
     "Unicode": "text",
 }
 

@@ -150,12 +150,13 @@ class LoopCommand(Command):
     async def _run(self, settings: EFSQuota) -> None:
         from .loops.cycle import make_rooms
         from .loops.loop import Loop
-        from .measure.workers import Workers
-        from .remeasure import Remeasure
+        from .remeasure import Remeasure, make_workers
 
         rooms = make_rooms(settings, self._hub())
-        workers = Workers(settings.measure_concurrency)
-        remeasure = Remeasure(settings, rooms.store, workers, rooms.offload, rooms.clock)
+        workers, spread = make_workers(settings)
+        remeasure = Remeasure(
+            settings, rooms.store, workers, rooms.offload, rooms.clock, spread=spread
+        )
         work, name, period = self.cycle(rooms, remeasure)
         try:
             if self.once:
@@ -216,8 +217,14 @@ class MonitorCommand(LoopCommand):
         """The monitor's."""
         from .loops.monitor import NAME, Monitor
 
-        work = Monitor(rooms, remeasure, dry_run=self.dry_run)
-        return work, NAME, rooms.settings.monitor_period_secs
+        period_secs = rooms.settings.monitor_period_secs
+        work = Monitor(
+            rooms,
+            remeasure,
+            dry_run=self.dry_run,
+            patience_secs=None if self.once else period_secs,
+        )
+        return work, NAME, period_secs
 
 
 class ReaperCommand(LoopCommand):

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from ..errors import MeasureError
 from .book import Book
+from .pace import Pace
 from .part import Part
 from .tally import Opened
 from .task import Progress, Task
@@ -67,9 +68,12 @@ class _Stop(Exception):
     """The deadline has passed, or the home is proven over its ceiling."""
 
 
-def walk_in_python(task: Task, progress: Progress | None = None) -> Part:
-    """Measure one home, or a part of it. Raises MeasureError if it cannot be opened at all."""
-    return _Walk(task, progress).run()
+def walk_in_python(task: Task, progress: Progress | None = None, pace: Pace | None = None) -> Part:
+    """Measure one home, or a part of it, at a pace.
+
+    Raises MeasureError if it cannot be opened at all.
+    """
+    return _Walk(task, progress, pace).run()
 
 
 def open_home(home: str, wait: Callable[[], None]) -> int:
@@ -110,9 +114,10 @@ def _when_handles_are_left(call: Callable[[], Answer], wait: Callable[[], None])
 
 
 class _Walk:
-    def __init__(self, task: Task, progress: Progress | None) -> None:
+    def __init__(self, task: Task, progress: Progress | None, pace: Pace | None) -> None:
         self._task = task
         self._progress = progress
+        self._pace = pace
         self._told = time.monotonic()
         self._book = Book(task)
         self._deadline = time.monotonic() + task.deadline_secs
@@ -193,11 +198,16 @@ class _Walk:
 
     def _enter(self, name: str, parent: _Directory) -> None:
         """Open a directory below its parent, count it and its entries."""
+        self._take(1)
         try:
-            handle = self._handle(name, self._reach(parent))
+            start = self._reach(parent)
+            began = self._pace.begin() if self._pace else 0
+            handle = self._handle(name, start)
         except OSError as error:
             self._book.skipped(name, error, directory=True)
             return
+        if self._pace:
+            self._pace.end(began)
         found = os.fstat(handle)
         if self._is_elsewhere(found):
             os.close(handle)
@@ -317,8 +327,9 @@ class _Walk:
         crowded = self._open > self._most_open // 2
         try:
             while True:
-                most = self._until_look
-                if self._count(here, islice(here.entries, most)) < most:
+                most = self._take(self._until_look)
+                if (seen := self._count(here, islice(here.entries, most))) < most:
+                    self._give_back(most - seen)
                     break
                 self._look()
                 if len(here.pending) >= _MOST_PENDING and not crowded:
@@ -350,6 +361,14 @@ class _Walk:
         finally:
             self._book.count(here.folder, found_here)
         return seen
+
+    def _take(self, calls: int) -> int:
+        """How many calls may be made now, of those that are wanted."""
+        return calls if self._pace is None else self._pace.take(calls, self._look)
+
+    def _give_back(self, calls: int) -> None:
+        if self._pace is not None:
+            self._pace.give_back(calls)
 
     def _note(self, here: _Directory, name: str) -> None:
         if not self._skip.fullmatch(os.fsencode(name)):
