@@ -90,6 +90,13 @@ def test_types_ages_and_junk_add_up_to_the_home(measure, home):
     assert [junk.path for junk in summary.junk_places] == [".cache", "core.12"]
 
 
+def test_a_manual_is_no_core_dump(measure, home):
+    fill(home, 9, "core.5.gz")
+    fill(home, 9, "core.12.gz")
+    fill(home, 4, "core.4711")
+    assert [junk.path for junk in measure(home).summary.junk_places] == ["core.4711"]
+
+
 def test_a_file_with_names_in_two_folders_belongs_to_the_one_above_both(measure, home):
     fill(home / "a" / "b", 1000, "x.unknown")
     (home / "a" / "c").mkdir()
