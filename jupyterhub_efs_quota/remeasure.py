@@ -5,7 +5,6 @@ Called by the monitor, by the pages' button, and by the spawn hook before it ref
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,7 +16,10 @@ from .control.store import ControlStore
 from .errors import ControlError, StoreError
 from .logs import event
 from .measure.cluster import Cluster
+from .measure.governor import Governor
 from .measure.meters import WALK
+from .measure.order import ROUTINE, Priority, Wish
+from .measure.spread import Spread
 from .measure.task import Ceiling, Task
 from .measure.workers import Workers
 from .offload import Offload
@@ -36,16 +38,23 @@ LEAVE_SECS = 1.0
 FINISH_WAIT_SECS = 10.0
 
 
-def over_cluster(settings: EFSQuota, here: Workers) -> Workers | Cluster:
-    """What measures homes under the settings: a Dask cluster if they name one."""
-    if not settings.dask_scheduler:
-        return here
-    return Cluster(settings.dask_scheduler, settings.home_root, settings.split_files, here)
-
-
 def utcnow() -> datetime:
     """The time now: the one clock, so that tests can travel."""
     return datetime.now(timezone.utc)
+
+
+def make_workers(settings: EFSQuota) -> tuple[Workers | Cluster, Spread]:
+    """What measures many homes under the settings, and whose turn it is.
+
+    Processes of this machine, or a Dask cluster if the settings name one.
+    """
+    spread = Spread(settings.measure_concurrency)
+    governor = Governor(settings.max_calls_per_second, settings.brake_at)
+    here = Workers(spread.places, governor)
+    if not settings.dask_scheduler:
+        return here, spread
+    scheduler, root = settings.dask_scheduler, settings.home_root
+    return Cluster(scheduler, root, settings.split_files, here), spread
 
 
 def _moments(record: Record) -> tuple[datetime | None, datetime | None]:
@@ -62,7 +71,10 @@ class _Begun:
 
 
 class Remeasure:
-    """Measures single homes under the settings, and keeps the control files."""
+    """Measures single homes under the settings, and keeps the control files.
+
+    `spread` says whose turn it is; without one, it is that of who came first.
+    """
 
     def __init__(
         self,
@@ -71,6 +83,8 @@ class Remeasure:
         workers: Workers | Cluster,
         offload: Offload,
         clock: Callable[[], datetime] = utcnow,
+        *,
+        spread: Spread | None = None,
     ) -> None:
         self._settings = settings
         self._homes = settings.homes()
@@ -78,18 +92,20 @@ class Remeasure:
         self._workers = workers
         self._offload = offload
         self._clock = clock
-        self._places = asyncio.Semaphore(workers.most)
+        self._spread = Spread(workers.most) if spread is None else spread
         self._told: set[str] = set()
 
-    async def measure(self, user: str, *, planned: Record | None = None) -> Record | None:
-        """Measure a user's home, judge and save; the new record.
+    async def measure(
+        self, user: str, *, planned: Record | None = None, wish: Wish = ROUTINE
+    ) -> Record | None:
+        """Measure a user's home when its turn comes, judge and save; the new record.
 
         None if there is nothing to do: another monitor has measured it since `planned`
         was read. Raises LockHeld while somebody else measures it, HomeError,
         FileNotFoundError, MeasureError or ControlError; the record then stays as it was.
         """
         # A place first: nobody else is kept from this home while we only stand in line.
-        async with self._places:
+        async with self._spread.place(wish):
             return await self._measure(user, planned)
 
     async def _measure(self, user: str, planned: Record | None) -> Record | None:
@@ -144,7 +160,8 @@ class Remeasure:
         home = await self._offload.run(self._resolve, record)
         started = self._clock()
         limit = self._limit(record)
-        usage = await self._workers.measure(self._task(home, budget_secs, limit, limit))
+        async with self._spread.place(Wish(Priority.SPAWN)):
+            usage = await self._workers.measure(self._task(home, budget_secs, limit, limit))
         if not usage.complete:
             return record
         return await self._offload.run(self._release, record, usage, started)

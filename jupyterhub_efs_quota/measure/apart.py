@@ -7,7 +7,6 @@ the store hangs here, not there. The rest of the module is that process.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import pickle
 import signal
@@ -17,9 +16,10 @@ import threading
 from ..errors import MeasureError
 from ..quota.usage import Usage
 from .part import Part
+from .priority import go_last
 from .task import Task, dump_task, load_task
 from .walk import PARTS, engine
-from .worker import NICENESS, measure
+from .worker import measure
 from .workers import GIVE_UP_AFTER_SECS, kill_group
 
 
@@ -68,8 +68,7 @@ async def _ask(process: asyncio.subprocess.Process, task: Task) -> Usage | Part 
 
 def main() -> None:
     """Measure what standard input asks for, and end with it."""
-    with contextlib.suppress(OSError):
-        os.nice(NICENESS)
+    go_last()
     line = sys.stdin.buffer.readline()
     # A thread of its own, so that the parent's end is noticed during a walk.
     threading.Thread(target=_end_with_parent, daemon=True).start()

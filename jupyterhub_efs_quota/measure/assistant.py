@@ -40,11 +40,16 @@ class Counted(NamedTuple):
 
 
 class Assistant:
-    """The other process, as seen by the one it helps. Raises OSError if it cannot be started."""
+    """The other process, as seen by the one it helps. Raises OSError if it cannot be started.
 
-    def __init__(self, task: Task) -> None:
+    `page`: the handle of the page (pace.py) whose pace both keep.
+    """
+
+    def __init__(self, task: Task, page: int | None) -> None:
+        handles = () if page is None else (page,)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.assist"],
+            [sys.executable, "-m", f"{__package__}.assist", *map(str, handles)],
+            pass_fds=handles,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

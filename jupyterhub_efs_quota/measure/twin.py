@@ -26,6 +26,7 @@ from ..errors import MeasureError
 from .assistant import Assistant, Assisted
 from .book import Book
 from .crew import Crew, Start
+from .pace import Pace
 from .part import Part, Path
 from .tally import Opened
 from .task import Progress, Task
@@ -80,23 +81,26 @@ class _Stop(Exception):
     """The deadline has passed, or the home is proven over its ceiling."""
 
 
-def walk_in_python(task: Task, progress: Progress | None = None) -> list[Part]:
-    """Measure one home, or a part of it. Raises MeasureError if it cannot be opened at all.
+def walk_in_python(
+    task: Task, progress: Progress | None = None, pace: Pace | None = None
+) -> list[Part]:
+    """Measure one home, or a part of it, at a pace.
 
     Several parts if several processes were at it; one where the task is itself `in_parts`.
+    Raises MeasureError if it cannot be opened at all.
     """
-    return _Walk(task, progress).run()
+    return _Walk(task, progress, pace).run()
 
 
-def part_in_python(task: Task, progress: Progress | None = None) -> Part:
+def part_in_python(task: Task, progress: Progress | None = None, pace: Pace | None = None) -> Part:
     """Measure a part of a home. Raises MeasureError if the home cannot be opened at all."""
-    return walk_in_python(replace(task, in_parts=True), progress)[0]
+    return walk_in_python(replace(task, in_parts=True), progress, pace)[0]
 
 
-def walk_as_assistant(task: Task, crew_of: Callable[[Book], Assisted]) -> Part:
+def walk_as_assistant(task: Task, crew_of: Callable[[Book], Assisted], pace: Pace | None) -> Part:
     """Measure what the process gives that this one helps."""
     book = Book(task)
-    walker = _Walker(_Place(task, book), crew_of(book))
+    walker = _Walker(_Place(task, book), crew_of(book), pace)
     walker.place.open(walker.wait_for_handles)
     walker.walk(None)
     return book.part(timed_out=False, proven_over=False, shared=True)
@@ -172,16 +176,17 @@ class _Place:
 class _Walk:
     """A home, the first of those who walk it, and a second process if there is one."""
 
-    def __init__(self, task: Task, progress: Progress | None) -> None:
+    def __init__(self, task: Task, progress: Progress | None, pace: Pace | None) -> None:
         self._task = task
         self._progress = progress
+        self._pace = pace
         self._told = time.monotonic()
         self._book = Book(task)
         self._place = _Place(task, self._book)
         most = min(task.walk_threads, most_open() // _HANDLES_A_THREAD) or 1
         self._crew = Crew(most, self._place.deadline, self._walk_too)
         self._assistant: Assistant | None = None
-        self._walker = _Walker(self._place, self._crew, self._look)
+        self._walker = _Walker(self._place, self._crew, pace, self._look)
 
     def run(self) -> list[Part]:
         path = tuple(map(os.fsencode, self._task.below))
@@ -217,7 +222,8 @@ class _Walk:
 
     def _walk_too(self) -> None:
         """What a further thread does."""
-        _Walker(self._place, self._crew).walk(None)
+        pace = None if self._pace is None else self._pace.another()
+        _Walker(self._place, self._crew, pace).walk(None)
 
     def _look(self) -> None:
         """Called by the first walker now and then."""
@@ -249,7 +255,10 @@ class _Walk:
             return
         left = self._place.deadline - time.monotonic()
         with suppress(OSError):
-            assistant = Assistant(replace(task, in_parts=True, deadline_secs=left))
+            assistant = Assistant(
+                replace(task, in_parts=True, deadline_secs=left),
+                None if self._pace is None else self._pace.handle,
+            )
             if self._crew.join(lambda: assistant.walk(self._crew, self._book), away=True):
                 self._assistant = assistant
             else:
@@ -263,11 +272,13 @@ class _Walker:
         self,
         place: _Place,
         crew: Crew | Assisted,
+        pace: Pace | None,
         also_look: Callable[[], None] = lambda: None,
     ) -> None:
         self.place = place
         self._book = place.book
         self._crew = crew
+        self._pace = pace
         self._also_look = also_look
         self._most_open = most_open()
         # Names from the home to the first directory of `_path`.
@@ -408,11 +419,16 @@ class _Walker:
 
     def _enter(self, name: str, parent: _Directory) -> None:
         """Open a directory below its parent, count it and its entries."""
+        self._take(1)
         try:
-            handle = self._handle(name, self._reach(parent))
+            start = self._reach(parent)
+            began = self._pace.begin() if self._pace else 0
+            handle = self._handle(name, start)
         except OSError as error:
             self._book.skipped(name, error, directory=True)
             return
+        if self._pace:
+            self._pace.end(began)
         found = os.fstat(handle)
         if self.place.is_elsewhere(found):
             os.close(handle)
@@ -535,8 +551,9 @@ class _Walker:
         crowded = self._open > self._limit // 2
         try:
             while True:
-                most = self._until_look
-                if self._count(here, islice(here.entries, most)) < most:
+                most = self._take(self._until_look)
+                if (seen := self._count(here, islice(here.entries, most))) < most:
+                    self._give_back(most - seen)
                     break
                 self._look()
                 if len(here.pending) >= _MOST_PENDING and not crowded:
@@ -607,6 +624,14 @@ class _Walker:
         self._note(here, entry.name)
         return True
 
+    def _take(self, calls: int) -> int:
+        """How many calls may be made now, of those that are wanted."""
+        return calls if self._pace is None else self._pace.take(calls, self._look)
+
+    def _give_back(self, calls: int) -> None:
+        if self._pace is not None:
+            self._pace.give_back(calls)
+
     def _note(self, here: _Directory, name: str) -> None:
         if not self.place.skip.fullmatch(os.fsencode(name)):
             here.pending.append(name)
@@ -618,7 +643,9 @@ class _Walker:
             raise _Stop
         self._also_look()
         if self._calls >= _REVIEW_CALLS:
-            self._crew.review(self._calls)
+            # A walk that is held back waits for that, not for the store.
+            if self._pace is None or not self._pace.limited:
+                self._crew.review(self._calls)
             self._calls = 0
         while self._crew.hungry and self._give():
             pass

@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from jupyterhub_efs_quota.errors import MeasureError
 from jupyterhub_efs_quota.measure import crew, twin
 from jupyterhub_efs_quota.measure.book import Book
+from jupyterhub_efs_quota.measure.pace import Pace, Page
 from jupyterhub_efs_quota.measure.part import finish
 from jupyterhub_efs_quota.measure.rules import Rules
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
@@ -118,8 +119,8 @@ def assisted(monkeypatch):
     started = []
 
     class Assistant(twin.Assistant):
-        def __init__(self, task):
-            super().__init__(task)
+        def __init__(self, task, page):
+            super().__init__(task, page)
             started.append(self)
 
     count = Book.count
@@ -184,6 +185,29 @@ def test_a_second_process_that_dies_fails_the_measurement(assisted, home, when):
     with pytest.raises(MeasureError, match="second process"):
         measure_in_python(Task(str(home), 60))
     thread.join()
+
+
+@needs_processors
+@pytest.mark.parametrize("calls", [None, 5000])
+def test_a_second_process_keeps_the_same_pace(assisted, home, calls):
+    page = Page.make()
+    if calls is not None:
+        # As the service gives them out, a tenth at a time.
+        threading.Thread(
+            target=lambda: [time.sleep(0.1) or page.allow(calls * i // 10) for i in range(1, 60)],
+            daemon=True,
+        ).start()
+        page.allow(calls // 10)
+    started = time.monotonic()
+    parts = twin.walk_in_python(Task(str(home), 60), None, Pace(page))
+    took = time.monotonic() - started
+    made = page.calls
+    assert finish(parts, None).dirs == 621
+    assert made >= 621 + 600
+    if calls is None:
+        assert [part.counts.dirs > 20 for part in parts] == [True, True]
+    else:
+        assert made <= calls * (took + 0.2)
 
 
 @needs_processors
