@@ -231,8 +231,8 @@ class EFSQuota(Configurable):
         help="""How many calls one measurement may have waiting for the store at a time.
 
         As many threads run only while the store is slow: on a quick one there are two or
-        three. More than 64 help with stores that are far away. For the compiled walk; the
-        one in Python asks one thing at a time.""",
+        three. More than 64 help with stores that are far away, but not the walk in Python,
+        which makes no use of more.""",
     ).tag(config=True)
     dask_scheduler = Unicode(
         "",

@@ -97,6 +97,7 @@ class Cluster:
             from distributed import Client
         except ImportError:
             raise Away("cannot be used: pip install 'jupyterhub-efs-quota[dask]'") from None
+        _have_dask_log_as_we_do()
         self._fit.clear()
         self._own = await asyncio.wait_for(footing(self._home_root), FOOTING_SECS)
         try:
@@ -167,6 +168,14 @@ class Cluster:
         if client is not None:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.close(), _LAST_WAIT_SECS)
+
+
+def _have_dask_log_as_we_do() -> None:
+    """Undo what Dask does to its loggers when it is imported: lines of another form."""
+    for name in list(logging.root.manager.loggerDict):
+        if name == "distributed" or name.startswith("distributed."):
+            logging.getLogger(name).handlers.clear()
+            logging.getLogger(name).propagate = True
 
 
 def _difference(own: Footing, theirs: Footing, home_root: str) -> str:
