@@ -1,0 +1,161 @@
+"""How much memory a walk takes beyond the idle process, how its time grows with the number
+of files, and trees of extreme shapes.
+
+Each walk that is looked at for memory runs in a new process.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES
+
+from .line import Line, Target, at_most, figure_line, left_out
+from .plan import Plan, remove
+from .timing import BenchError, Walked, Walker, allocated_by_du, du, in_turn, shares
+from .tree import make_deep, make_even, make_flat, make_linked
+from .walker import KNOWS_SUMMARY
+
+_KIB_A_MIB = 1024
+_SIZES = (1_000_000, 10_000_000)
+_GROWTH = (10_000, 100_000, 1_000_000, 10_000_000)
+# Just above three quarters of a power of two: the table of files with several names, which
+# doubles there, is at its largest for what is in it.
+_LINKED_FILES = 800_000
+_FLAT, _LEVELS = 5_000_000, 11_000
+_MEMORY = at_most(64, " MiB")
+_A_LINKED_FILE = at_most(48, " bytes")
+# Ten times the files may take ten times as long, and half as much again for caches that
+# grow too small.
+_STRAIGHT = Target("a straight line: at most 1.5", 1.5)
+
+
+def memory(plan: Plan) -> Iterator[Line]:
+    """Peak memory of a walk over the idle process."""
+    for engine in ENGINES:
+        for size in _SIZES:
+            what = f"{engine}: a home of {size:,} entries"
+            target = _MEMORY if engine == COMPILED else None
+            try:
+                found = _walk_once(engine, _even(plan, size))
+            except BenchError as error:
+                yield left_out(what, str(error), target)
+                continue
+            yield figure_line(
+                what, found.grown_kib / _KIB_A_MIB, "MiB over idle", target, _counted(found),
+                short=size == _SIZES[-1] and engine == COMPILED,
+            )
+    if KNOWS_SUMMARY:
+        yield from _with_summary(plan)
+    yield from _linked(plan)
+
+
+def growth(plan: Plan) -> Iterator[Line]:
+    """Time an entry, from ten thousand entries to ten million."""
+    last: tuple[int, float] | None = None
+    for size in _GROWTH:
+        what = f"a home of {size:,} entries"
+        try:
+            tree = _even(plan, size)
+        except BenchError as error:
+            yield left_out(what, str(error), _STRAIGHT)
+            continue
+        du(tree)
+        with Walker() as walker:
+            found = walker.walk(COMPILED, tree)
+            runs = in_turn(
+                lambda: du(tree),  # noqa: B023
+                lambda: walker.walk(COMPILED, tree).cost,  # noqa: B023
+                plan.pairs,
+            )
+        entries = found.files + found.dirs
+        usecs = statistics.median(ours.wall for _, ours in runs) / entries * 1e6
+        share = statistics.median(shares(runs))
+        grown = usecs / last[1] if last else None
+        yield Line(
+            what,
+            f"{usecs:.2f} µs an entry" + (f", {grown:.2f} of that before" if grown else ""),
+            _STRAIGHT.text if grown else "",
+            _STRAIGHT.met_by(round(grown, 2)) if grown else None,
+            f"{share:.2f} of du's time (which is {statistics.median(d.wall for d, _ in runs):.2f} s)",
+            short=size == _GROWTH[-1],
+        )
+        last = (entries, usecs)
+
+
+def shapes(plan: Plan) -> Iterator[Line]:
+    """Trees that bring walks to their knees, each once; the answer is compared with du's."""
+    wide, levels = plan.sized(_FLAT), plan.sized(_LEVELS)
+    shapes = (
+        (f"{wide:,} entries in one directory", wide, make_flat),
+        (f"{levels:,} levels deep", levels, make_deep),
+    )
+    for what, size, make in shapes:
+        try:
+            tree = plan.tree(make.__name__, size, lambda here: make(here, size))  # noqa: B023
+            yield from _shape_lines(what, tree)
+        except (BenchError, subprocess.CalledProcessError) as error:
+            yield left_out(what, str(error))
+        if make is make_flat:
+            # The largest tree comes after this one; a disk may not have inodes for both.
+            remove(plan.place / f"{make.__name__}-{size}")
+
+
+def _shape_lines(what: str, tree: Path) -> Iterator[Line]:
+    right = allocated_by_du(tree)
+    base = du(tree)
+    for engine in ENGINES:
+        found = _walk_once(engine, tree)
+        if found.allocated != right:
+            raise BenchError(f"the {engine} walk finds {found.allocated} bytes, du {right}")
+        yield Line(
+            f"{engine}: {what}",
+            f"{found.cost.wall:.1f} s, {found.cost.wall / base.wall:.2f} of du,"
+            f" {found.grown_kib / _KIB_A_MIB:.1f} MiB over idle",
+            note="counts what du counts",
+        )
+
+
+def _with_summary(plan: Plan) -> Iterator[Line]:
+    what = f"{COMPILED}, with the summary: a home of {_SIZES[-1]:,} entries"
+    try:
+        found = _walk_once(COMPILED, _even(plan, _SIZES[-1]), summary=True)
+    except BenchError as error:
+        yield left_out(what, str(error), _MEMORY)
+        return
+    yield figure_line(
+        what, found.grown_kib / _KIB_A_MIB, "MiB over idle", _MEMORY, _counted(found)
+    )
+
+
+def _linked(plan: Plan) -> Iterator[Line]:
+    """Bytes for each file with several names: with them, less the same walk's without."""
+    files = plan.sized(_LINKED_FILES)
+    for engine in ENGINES:
+        what = f"{engine}: a file with several names ({files:,} of them)"
+        target = _A_LINKED_FILE if engine == COMPILED else None
+        try:
+            tree = plan.tree("linked", 2 * files, lambda here: make_linked(here, files))
+            grown = _walk_once(engine, tree).grown_kib
+        except BenchError as error:
+            yield left_out(what, str(error), target)
+            continue
+        yield figure_line(what, grown * 1024 / files, "bytes", target, "all memory over idle")
+
+
+def _even(plan: Plan, size: int) -> Path:
+    entries = plan.sized(size)
+    return plan.tree("even", entries, lambda here: make_even(here, entries))
+
+
+def _walk_once(engine: str, tree: Path, *, summary: bool | None = None) -> Walked:
+    with Walker() as walker:
+        return walker.walk(engine, tree, summary=summary)
+
+
+def _counted(found: Walked) -> str:
+    return f"{found.files:,} files in {found.dirs:,} directories"
