@@ -72,7 +72,6 @@ def _options() -> argparse.Namespace:
         description="Measure, and print a table. Without a part named: all of the table.",
         epilog="cycles and hook are programs of their own, run only when named.",
     )
-    # argparse would take the empty list for a choice.
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join([*_PARTS, *_ALONE]))
     parser.add_argument(
         "--dir",

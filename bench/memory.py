@@ -1,12 +1,10 @@
-"""How much memory a walk takes beyond the idle process, how its time grows with the number
-of files, and trees of extreme shapes.
+"""What a walk costs in memory, how its time grows, and trees of extreme shapes.
 
 Each walk that is looked at for memory runs in a new process.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES
 
 from .line import Line, Target, at_most, figure_line, left_out
 from .plan import Plan, remove
-from .timing import BenchError, Walked, Walker, allocated_by_du, du, in_turn, shares
+from .timing import BenchError, Walked, Walker, allocated_by_du, du, in_turn, shares, typical
 from .tree import make_deep, make_even, make_flat, make_linked
 from .walker import KNOWS_SUMMARY
 
@@ -38,7 +36,7 @@ def memory(plan: Plan) -> Iterator[Line]:
     """Peak memory of a walk over the idle process."""
     for engine in ENGINES:
         for size in _SIZES:
-            what = f"{engine}: a home of {size:,} entries"
+            what = f"{engine}: a home of {plan.sized(size):,} entries"
             target = _MEMORY if engine == COMPILED else None
             try:
                 found = _walk_once(engine, _even(plan, size))
@@ -46,7 +44,11 @@ def memory(plan: Plan) -> Iterator[Line]:
                 yield left_out(what, str(error), target)
                 continue
             yield figure_line(
-                what, found.grown_kib / _KIB_A_MIB, "MiB over idle", target, _counted(found),
+                what,
+                found.grown_kib / _KIB_A_MIB,
+                "MiB over idle",
+                target,
+                _counted(found),
                 short=size == _SIZES[-1] and engine == COMPILED,
             )
     if KNOWS_SUMMARY:
@@ -58,7 +60,7 @@ def growth(plan: Plan) -> Iterator[Line]:
     """Time an entry, from ten thousand entries to ten million."""
     last: tuple[int, float] | None = None
     for size in _GROWTH:
-        what = f"a home of {size:,} entries"
+        what = f"a home of {plan.sized(size):,} entries"
         try:
             tree = _even(plan, size)
         except BenchError as error:
@@ -81,7 +83,7 @@ def growth(plan: Plan) -> Iterator[Line]:
             f"{usecs:.2f} µs an entry" + (f", {grown:.2f} of that before" if grown else ""),
             _STRAIGHT.text if grown else "",
             _STRAIGHT.met_by(round(grown, 2)) if grown else None,
-            f"{share:.2f} of du's time (which is {statistics.median(d.wall for d, _ in runs):.2f} s)",
+            f"{share:.2f} of du's time; du and this: {typical(runs)}",
             short=size == _GROWTH[-1],
         )
         last = (entries, usecs)
@@ -121,15 +123,14 @@ def _shape_lines(what: str, tree: Path) -> Iterator[Line]:
 
 
 def _with_summary(plan: Plan) -> Iterator[Line]:
-    what = f"{COMPILED}, with the summary: a home of {_SIZES[-1]:,} entries"
+    size = plan.sized(_SIZES[-1])
+    what = f"{COMPILED}, with the summary: a home of {size:,} entries"
     try:
         found = _walk_once(COMPILED, _even(plan, _SIZES[-1]), summary=True)
     except BenchError as error:
         yield left_out(what, str(error), _MEMORY)
         return
-    yield figure_line(
-        what, found.grown_kib / _KIB_A_MIB, "MiB over idle", _MEMORY, _counted(found)
-    )
+    yield figure_line(what, found.grown_kib / _KIB_A_MIB, "MiB over idle", _MEMORY, _counted(found))
 
 
 def _linked(plan: Plan) -> Iterator[Line]:

@@ -58,9 +58,7 @@ def pages(plan: Plan) -> Iterator[Line]:
     yield from _lines(idle, busy, measured)
 
 
-def _lines(
-    idle: list[list[float]], busy: list[list[float]], measured: list[int]
-) -> Iterator[Line]:
+def _lines(idle: list[list[float]], busy: list[list[float]], measured: list[int]) -> Iterator[Line]:
     walks = f"{statistics.median(measured):.0f} homes measured meanwhile, {_SECS:.0f} s each"
     for percent, target in ((50, None), (99, _P99)):
         before, during = ([_quantile(run, percent) for run in runs] for runs in (idle, busy))

@@ -82,9 +82,7 @@ def slow(plan: Plan) -> Iterator[Line]:
                 )
 
 
-def _cost(
-    plan: Plan, tree: Path, mode: str, run: Callable[[Path], Cost]
-) -> tuple[Cost, str]:
+def _cost(plan: Plan, tree: Path, mode: str, run: Callable[[Path], Cost]) -> tuple[Cost, str]:
     """What a run takes on a fresh mount, and what it asked for."""
     said: list[str] = []
     with mounted(plan, tree, mode, said) as mount:

@@ -108,7 +108,7 @@ class Walker:
             stdout=subprocess.PIPE,
         )
 
-    def __enter__(self) -> Walker:
+    def __enter__(self) -> Walker:  # noqa: PYI034
         return self
 
     def __exit__(

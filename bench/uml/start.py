@@ -56,4 +56,4 @@ def _refuse_extended_registers() -> None:
 
 if __name__ == "__main__":
     _refuse_extended_registers()
-    os.execvp("linux.uml", ["linux.uml", *sys.argv[1:]])
+    os.execvp("linux.uml", ["linux.uml", *sys.argv[1:]])  # noqa: S606
