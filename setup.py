@@ -20,10 +20,12 @@ walk = Extension(
     "jupyterhub_efs_quota.measure._walk",
     [
         "jupyterhub_efs_quota/measure/_walk.c",
+        "jupyterhub_efs_quota/measure/_walk_best.c",
         "jupyterhub_efs_quota/measure/_walk_handles.c",
         "jupyterhub_efs_quota/measure/_walk_linked.c",
         "jupyterhub_efs_quota/measure/_walk_module.c",
         "jupyterhub_efs_quota/measure/_walk_pattern.c",
+        "jupyterhub_efs_quota/measure/_walk_tally.c",
     ],
     depends=[
         "jupyterhub_efs_quota/measure/_walk.h",

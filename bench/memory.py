@@ -16,7 +16,6 @@ from .line import Line, Target, at_most, figure_line, left_out
 from .plan import Plan, remove
 from .timing import BenchError, Walked, Walker, allocated_by_du, du, in_turn, shares, typical
 from .tree import make_deep, make_even, make_flat, make_linked
-from .walker import KNOWS_SUMMARY
 
 _KIB_A_MIB = 1024
 _SIZES = (1_000_000, 10_000_000)
@@ -51,8 +50,7 @@ def memory(plan: Plan) -> Iterator[Line]:
                 _counted(found),
                 short=size == _SIZES[-1] and engine == COMPILED,
             )
-    if KNOWS_SUMMARY:
-        yield from _with_summary(plan)
+    yield from _with_summary(plan)
     yield from _linked(plan)
 
 
@@ -153,7 +151,7 @@ def _even(plan: Plan, size: int) -> Path:
     return plan.tree("even", entries, lambda here: make_even(here, entries))
 
 
-def _walk_once(engine: str, tree: Path, *, summary: bool | None = None) -> Walked:
+def _walk_once(engine: str, tree: Path, *, summary: bool = False) -> Walked:
     with Walker() as walker:
         return walker.walk(engine, tree, summary=summary)
 

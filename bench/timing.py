@@ -123,9 +123,7 @@ class Walker:
             if pipe is not None:
                 pipe.close()
 
-    def walk(
-        self, engine: str, tree: Path, threads: int = 64, *, summary: bool | None = None
-    ) -> Walked:
+    def walk(self, engine: str, tree: Path, threads: int = 64, *, summary: bool = False) -> Walked:
         """Walk a tree with an engine. Raises BenchError if that fails or never ends."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -6,7 +6,6 @@ all that it imports, before the first one is timed, as the service's workers are
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -18,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub_efs_quota.errors import MeasureError
+from jupyterhub_efs_quota.measure.rules import Rules
 from jupyterhub_efs_quota.measure.task import Task
 from jupyterhub_efs_quota.measure.walk import ENGINES
 
 from .timing import NICENESS
 
 _DEADLINE_SECS = 1700.0
-KNOWS_SUMMARY = "summary" in {field.name for field in dataclasses.fields(Task)}
 
 
 def main() -> None:
@@ -32,7 +31,7 @@ def main() -> None:
     os.nice(NICENESS)
     with tempfile.TemporaryDirectory() as empty:
         for engine in ENGINES:
-            _walk({"engine": engine, "home": empty, "threads": 2, "summary": None})
+            _walk({"engine": engine, "home": empty, "threads": 2, "summary": False})
     for line in sys.stdin.buffer:
         try:
             answer = _walk(json.loads(line))
@@ -43,8 +42,8 @@ def main() -> None:
 
 
 def _walk(asked: dict[str, Any]) -> dict[str, Any]:
-    wanted = {} if asked["summary"] is None else {"summary": asked["summary"]}
-    task = Task(asked["home"], _DEADLINE_SECS, walk_threads=asked["threads"], **wanted)
+    rules = Rules(now=int(time.time())) if asked["summary"] else None
+    task = Task(asked["home"], _DEADLINE_SECS, walk_threads=asked["threads"], rules=rules)
     idle = _memory_kib("VmRSS")
     # From here on the peak is counted anew.
     Path("/proc/self/clear_refs").write_text("5")

@@ -18,7 +18,6 @@ from .line import Line, Target, at_most, left_out, share_line
 from .plan import Plan
 from .timing import BenchError, Cost, Walker, allocated_by_du, du, in_turn, program, shares, typical
 from .tree import make_tree
-from .walker import KNOWS_SUMMARY
 
 _ENTRIES, _HOMES = 1_000_000, 200
 _NAMES = {COMPILED: "the compiled walk", PYTHON: "the walk in Python"}
@@ -101,9 +100,6 @@ def _engine_lines(plan: Plan, walker: Walker, engine: str, tree: Path) -> Iterat
 def _summary_lines(plan: Plan, walker: Walker, tree: Path) -> Iterator[Line]:
     for engine in ENGINES:
         what = f"{_NAMES[engine]} with the summary, time"
-        if not KNOWS_SUMMARY:
-            yield left_out(what, "this version has no summary", _SUMMARY)
-            continue
 
         def run(summary: bool, engine: str = engine) -> Cost:
             return walker.walk(engine, tree, summary=summary).cost

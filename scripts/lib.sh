@@ -34,9 +34,8 @@ find_python() {
         die "$PYTHON is $("$PYTHON" --version): 3.10 or newer is needed. Choose another by PYTHON=python3.12"
 }
 
-# need_venv DIR [REQUIREMENT ...]: a virtual environment with the package (editable, its
-# compiled walk built) and what else is named. Does nothing if it was made from the same
-# files and requirements.
+# need_venv DIR [REQUIREMENT ...]: a virtual environment with the package (editable) and
+# what else is named. Does nothing if it was made from the same files and requirements.
 need_venv() {
     local dir=$1 python wanted
     shift
@@ -47,8 +46,8 @@ need_venv() {
         "$PYTHON" -m venv --clear "$dir"
         printf '%s\n' "$python" > "$dir/python"
     fi
-    wanted=$(cat "$ROOT"/{setup.py,pyproject.toml,jupyterhub_efs_quota/measure/_walk*.[ch]} &&
-        echo "$@")
+    # The sources in C too: they are built at the installation.
+    wanted=$(cat "$ROOT/setup.py" "$ROOT/pyproject.toml" "$ROOT"/jupyterhub_efs_quota/measure/_walk*.[ch] | sha256sum && echo "$@")
     if [ "$(cat "$dir/installed" 2> /dev/null)" != "$wanted" ]; then
         say "Installing into ${dir#"$ROOT/"} (up to two minutes, the first time) ..."
         (cd "$ROOT" && install_into "$dir" "$@") ||

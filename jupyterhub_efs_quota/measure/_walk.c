@@ -61,25 +61,6 @@ void end_walk(struct walk *walk, enum ending why)
 
 /* ---- counting --------------------------------------------------------------------- */
 
-/* A sum that stays at the largest number: three sparse files can be more than 64 bits hold,
-   and must not come out as next to nothing. */
-static uint64_t sum_of(uint64_t one, uint64_t other)
-{
-    return one + other < one ? UINT64_MAX : one + other;
-}
-
-/* Whether a file with several names is met for the first time. */
-static bool first_met(struct worker *worker, const struct statx *entry)
-{
-    struct walk *walk = worker->walk;
-    lock(worker, &walk->linked_lock);
-    enum met met = meet(&walk->linked, device_of(entry), entry->stx_ino);
-    unlock(&walk->linked_lock);
-    if (met == NO_MEMORY)
-        end_walk(walk, OUT_OF_MEMORY);
-    return met == FIRST_MET;
-}
-
 /* Whether an error says that there is nothing of that name any more. */
 static bool is_gone(int error)
 {
@@ -123,6 +104,8 @@ static void note_directory(struct worker *worker, struct directory *where, const
     found->parent = where;
     found->handle = -1;
     found->holders = 1;
+    found->unsettled = 1;
+    place_directory(worker->walk, found);
     found->next = worker->found;
     worker->found = found;
     worker->found_count++;
@@ -132,17 +115,12 @@ static void examine(struct worker *worker, struct directory *where, int handle, 
 {
     struct statx found;
     worker->calls++;
-    if (statx(handle, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, WANTED, &found) != 0) {
+    if (statx(handle, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, worker->walk->wanted, &found))
         skipped(worker, name, errno);
-    } else if (S_ISDIR(found.stx_mode)) {
+    else if (S_ISDIR(found.stx_mode))
         note_directory(worker, where, name);
-    } else if (found.stx_nlink < 2 || first_met(worker, &found)) {
-        worker->counts.files++;
-        if (S_ISREG(found.stx_mode) || S_ISLNK(found.stx_mode)) {
-            worker->counts.bytes = sum_of(worker->counts.bytes, found.stx_size);
-            worker->counts.allocated += found.stx_blocks * 512;
-        }
-    }
+    else
+        tally(worker, where, name, &found);
 }
 
 /* Add up what a thread has counted. With the lock held. */
@@ -158,7 +136,7 @@ static void add_up(struct worker *worker)
     sum->vanished += part->vanished;
     sum->lost_dirs += part->lost_dirs;
     *part = (struct counts){0};
-    uint64_t size = task->ceiling_allocated ? sum->allocated : sum->bytes;
+    uint64_t size = task->allocated ? sum->allocated : sum->bytes;
     bool over = task->ceiling_bytes < 0 || size > (uint64_t)task->ceiling_bytes;
     bool too_many = task->ceiling_files < 0 ||
                     (task->ceiling_files > 0 && sum->files > (uint64_t)task->ceiling_files);
@@ -182,6 +160,8 @@ static bool start_thread(struct walk *walk)
     pthread_attr_t attributes;
     worker->walk = walk;
     worker->block = malloc(BLOCK_BYTES);
+    worker->own.newest = worker->columns.newest = NO_TIME;
+    worker->columns.oldest = INT64_MAX;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     bool started = worker->block != NULL &&
@@ -231,6 +211,7 @@ static void hand_over(struct worker *worker, struct directory *where)
         worker->handed_over++;
     }
     where->holders += worker->found_count;
+    atomic_fetch_add(&where->unsettled, worker->found_count);
     worker->handed_over += worker->found_count;
     while (worker->found != NULL) {
         struct directory *found = worker->found;
@@ -240,6 +221,7 @@ static void hand_over(struct worker *worker, struct directory *where)
     }
     worker->found_count = 0;
     add_up(worker);
+    add_own(worker, where);
     worker->crowded = walk->open > walk->task->most_open / 2;
     call_one(walk);
     unlock(&walk->lock);
@@ -339,6 +321,8 @@ static int enter(struct worker *worker, struct directory *here)
     }
     worker->counts.dirs++;
     worker->counts.allocated += found.stx_blocks * 512;
+    worker->own.dirs++;
+    worker->own.sums.allocated += found.stx_blocks * 512;
     worker->handle = handle;
     here->entered = true;
     return 1;
@@ -372,6 +356,7 @@ static bool work_on_directory(struct worker *worker, struct directory *here)
     if (parent != NULL)
         parent->users--;
     add_up(worker);
+    add_own(worker, here);
     if (entered < 0) {
         here->next = walk->directories;
         walk->directories = here;
@@ -412,6 +397,7 @@ static bool work_on_batch(struct worker *worker, struct batch *batch)
     lock(worker, &walk->lock);
     where->users--;
     add_up(worker);
+    add_own(worker, where);
     if (again) {
         batch->next = walk->batches;
         walk->batches = batch;
@@ -501,6 +487,7 @@ static void *work(void *argument)
             walk->idle--;
         }
     }
+    add_columns(worker);
     unlock(&walk->lock);
     return NULL;
 }
@@ -533,7 +520,9 @@ static int begin(struct walk *walk)
     home->handle = -1;
     home->entered = true;
     home->holders = 1;
-    walk->directories = home;
+    walk->directories = walk->home = home;
+    begin_tally(walk);
+    home->row.sums.allocated = entry.stx_blocks * 512;
     keep(walk, home, walk->task->home);
     walk->found->changed = seconds_of(entry.stx_mtime);
     walk->found->counts.dirs = 1;
@@ -563,8 +552,9 @@ static int look_after(struct walk *walk)
         struct timespec wake = {.tv_sec = (time_t)until};
         wake.tv_nsec = (long)(1e9 * (until - (double)wake.tv_sec));
         pthread_cond_timedwait(&walk->over, &walk->lock, &wake);
+        struct counts counts = walk->found->counts;
         pthread_mutex_unlock(&walk->lock);
-        bool interrupted = task->interrupted(task->interrupted_with);
+        bool interrupted = task->look(task->look_with, counts.files, counts.bytes, counts.dirs);
         pthread_mutex_lock(&walk->lock);
         if (interrupted)
             end_walk(walk, INTERRUPTED);
@@ -596,12 +586,12 @@ static void clear(struct walk *walk)
     pthread_mutex_unlock(&walk->lock);
     for (int i = 0; i < walk->started; i++)
         free(walk->workers[i].block);
-    free(walk->linked.places);
 }
 
 int walk_home(const struct task *task, struct found *found)
 {
     struct walk walk = {.task = task, .found = found, .possible = task->threads};
+    walk.wanted = WANTED | (task->rules != NULL || task->part ? STATX_ATIME | STATX_MTIME : 0);
     walk.deadline = now_secs() + task->deadline_secs;
     walk.limit = task->threads < FEWEST_THREADS ? task->threads : FEWEST_THREADS;
     walk.workers = calloc((size_t)task->threads, sizeof *walk.workers);
@@ -612,6 +602,7 @@ int walk_home(const struct task *task, struct found *found)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&walk.lock, NULL);
     pthread_mutex_init(&walk.linked_lock, NULL);
+    pthread_mutex_init(&walk.largest_lock, NULL);
     pthread_cond_init(&walk.work, NULL);
     pthread_cond_init(&walk.over, &monotonic);
 
@@ -622,10 +613,16 @@ int walk_home(const struct task *task, struct found *found)
     found->threads = walk.started;
     found->names_count = atomic_load(&walk.names_count);
     clear(&walk);
+    if (walk.home != NULL) {
+        int lacking = finish_tally(&walk);
+        error = error ? error : lacking;
+    }
+    clear_linked(&walk.linked);
 
     pthread_cond_destroy(&walk.over);
     pthread_cond_destroy(&walk.work);
     pthread_mutex_destroy(&walk.linked_lock);
+    pthread_mutex_destroy(&walk.largest_lock);
     pthread_mutex_destroy(&walk.lock);
     pthread_condattr_destroy(&monotonic);
     free(walk.workers);

@@ -1,10 +1,12 @@
 /*
- * The compiled walk, in five parts:
+ * The compiled walk, in seven parts:
  *
  *   _walk.c          the threads, and what they count
  *   _walk_handles.c  directories and their handles
  *   _walk_linked.c   files with several names, to be counted once
- *   _walk_pattern.c  patterns of directories that are not entered
+ *   _walk_tally.c    where the space goes: by folder, type, age; junk
+ *   _walk_best.c     the heaviest of many
+ *   _walk_pattern.c  patterns of names
  *   _walk_module.c   what Python sees
  */
 
@@ -15,13 +17,50 @@
 #define _GNU_SOURCE
 #endif
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- _walk.c ---------------------------------------------------------------------- */
+enum {
+    NAMES_KEPT = 5,
+    /* As in rules.py. */
+    LONGEST_EXTENSION = 15,
+    MOST_TYPES = 63,
+    MOST_AGES = 15,
+    MOST_KINDS = 63,
+};
 
-enum { NAMES_KEPT = 5 };
+#define NO_KIND (-1)
+#define NO_TIME INT64_MIN
+
+/* ---- what is asked ---------------------------------------------------------------- */
+
+/* A pattern of junk. `parts` are to match a path from the home, name by name, if `from_home`;
+   else there is one, for a name at any depth. */
+struct pattern {
+    int kind;
+    bool folder, from_home;
+    size_t parts_count;
+    const char **parts;
+};
+
+/* An extension in lower case, padded with NULs; `type` 0 in a free place of the table. */
+struct extension {
+    char text[LONGEST_EXTENSION + 1];
+    int type; /* and one */
+};
+
+/* How to sum up: the same as in rules.py. */
+struct rules {
+    struct extension *extensions; /* a hash table */
+    size_t extensions_size;       /* a power of two */
+    int types_count, ages_count, kinds_count;
+    int64_t ends[MOST_AGES]; /* a later time is in this band or one before it */
+    struct pattern *patterns;
+    size_t patterns_count;
+    size_t folders, largest, places; /* how many are kept */
+};
 
 /* What is asked: the same as in task.py. */
 struct task {
@@ -31,50 +70,123 @@ struct task {
     double deadline_secs;
     bool cross_mounts;
     const char **skip; /* patterns, up to a NULL */
-    bool has_ceiling, ceiling_allocated;
+    bool has_ceiling, allocated; /* `allocated`: the size that is judged */
     int64_t ceiling_bytes, ceiling_files;
-    bool (*interrupted)(void *); /* asked ten times a second, in the caller's thread */
-    void *interrupted_with;
+    const struct rules *rules; /* NULL: no details */
+    /* A part of a home: its files with several names are not counted, but handed out. It
+       begins at the path `prefix` below the home (names that each end in a NUL). */
+    bool part;
+    const char *prefix;
+    size_t prefix_length;
+    uint32_t prefix_depth;
+    int kind; /* of junk, where it begins */
+    bool junk_root;
+    /* Told ten times a second, in the caller's thread, what is counted; true ends the walk. */
+    bool (*look)(void *, uint64_t files, uint64_t bytes, uint64_t dirs);
+    void *look_with;
 };
+
+/* ---- what is found ---------------------------------------------------------------- */
 
 enum ending { GOING_ON, ENDED, TIMED_OUT, PROVEN_OVER, INTERRUPTED, OUT_OF_MEMORY };
 
-/* What is found: the same as in usage.py. */
 struct counts {
     uint64_t bytes, allocated, files, dirs, unreadable, vanished, lost_dirs;
 };
 
+struct sums {
+    uint64_t bytes, allocated, files;
+};
+
+/* A folder with what is below it: the same as in part.py. */
+struct row {
+    struct sums sums;
+    uint64_t dirs;
+    int64_t newest;
+};
+
+/* One of a list of the heaviest: a folder, a large file, or some junk. */
+struct item {
+    uint64_t weight;
+    char *path; /* names that each end in a NUL */
+    size_t length;
+    struct row row;         /* of a file `newest` is when it was modified */
+    int kind;               /* of junk */
+    uint64_t device, inode; /* of a file with several names; else inode 0 */
+};
+
+struct best {
+    size_t most, count;
+    bool full; /* the first `most` are in order, and heavier than all that was dropped */
+    _Atomic uint64_t lightest;
+    struct item *items; /* room for twice as many */
+};
+
+/* Sums by type and age. */
+struct columns {
+    struct sums types[MOST_TYPES + 1], modified[MOST_AGES + 1], accessed[MOST_AGES + 1];
+    int64_t oldest, newest; /* oldest after newest: no file */
+};
+
+/* A folder about which there may be more to say: where the walk began, and in a part of a
+   home those that hold links. */
+struct open_row {
+    struct row row;
+    int kind;
+    bool junk_root;
+    char *path;
+    size_t length;
+};
+
+/* A file with several names, in the lowest folder that holds all of them. */
+struct found_link {
+    uint64_t device, inode, bytes, allocated;
+    int64_t modified;
+    int type, modified_band, accessed_band;
+    char *where;
+    size_t length;
+};
+
+struct details {
+    struct columns columns;
+    struct sums junk[MOST_KINDS];
+    struct best folders, places, largest;
+    struct open_row *rows;
+    size_t rows_count;
+    struct found_link *links;
+    size_t links_count;
+};
+
+struct unreadable {
+    char *name; /* empty for the home itself */
+    int error;
+};
+
+/* What is found: the same as in usage.py and part.py. */
 struct found {
     struct counts counts;
     double changed; /* when an entry of the home itself was last made or removed */
     enum ending ending;
     int threads; /* that were started */
     int names_count;
-    struct {
-        char *name; /* to be freed; empty for the home itself */
-        int error;
-    } names[NAMES_KEPT];
+    struct unreadable names[NAMES_KEPT];
+    struct details details;
 };
 
-/* Count a home. 0, or an errno. */
+/* Count a home. 0, or an errno. What was found is to be cleared in any case. */
 int walk_home(const struct task *task, struct found *found);
 
-/* ---- _walk_linked.c --------------------------------------------------------------- */
-
-/* A hash table of device and inode: 16 bytes a place, at most three quarters full. */
-struct linked {
-    struct identity *places;
-    size_t size, used;
-};
-
-enum met { MET_BEFORE, FIRST_MET, NO_MEMORY };
-
-/* Whether a file with several names is met for the first time; it is remembered. */
-enum met meet(struct linked *linked, uint64_t device, uint64_t inode);
+/* Free what `walk_home` has found. */
+void clear_found(struct found *found);
 
 /* ---- _walk_pattern.c -------------------------------------------------------------- */
 
 /* Whether a name matches a pattern of * ? [abc] [a-z] [!a], as Python's fnmatch on bytes. */
 bool matches(const char *pattern, const char *name);
+
+/* ---- _walk_tally.c ---------------------------------------------------------------- */
+
+/* Put an extension in the table. The table must have a free place left. */
+void add_extension(struct rules *rules, const char *text, int type);
 
 #endif

@@ -103,7 +103,7 @@ void let_go(struct worker *worker, struct directory *here)
             if (back >= 0)
                 keep(walk, above, back);
         }
-        free(here);
+        settle(walk, here);
         here = above;
     }
     if (here == NULL)

@@ -1,4 +1,4 @@
-/* What _walk.c and _walk_handles.c share: the pieces that a walk is made of. */
+/* What the parts in C share: the pieces that a walk is made of. */
 
 #ifndef WALK_INNER_H
 #define WALK_INNER_H
@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +19,8 @@ enum { BATCH_BYTES = 4 * 1024 };
 /*
  * A directory lives from when its name is found until all below it is counted. First it
  * waits on the stack, not yet opened; a thread takes it, opens it and reads it; then it
- * stays as the way to those below it, its handle open or closed.
+ * stays as the way to those below it, its handle open or closed. Done with, it may wait for
+ * files with several names, of which one may turn up elsewhere (`unsettled`).
  */
 struct directory {
     struct directory *parent;        /* NULL: the home */
@@ -34,6 +34,14 @@ struct directory {
     int lost;       /* why it could not be opened again (an errno); 0: not tried in vain */
     bool entered;   /* counted, and at least begun to be read */
     bool half_read; /* its handle knows where to read on, so it is not closed */
+    bool junk_root; /* junk begins here */
+    bool handed_out;
+    int8_t kind;    /* of junk that it is or lies in */
+    uint32_t depth, length; /* names in its path from the home, and bytes with a NUL for each */
+    /* What can still be added to the row: its own reading, each sub-directory, each file
+       with several names that lies here so far. Settled and freed at 0. */
+    atomic_size_t unsettled;
+    struct row row;
     char name[];    /* the home: empty */
 };
 
@@ -52,6 +60,8 @@ struct worker {
     char *block;
     int handle;           /* of the directory that is being read */
     struct counts counts; /* not yet added to the walk's */
+    struct row own;       /* not yet added to that directory's */
+    struct columns columns;
     /* Sub-directories and names found, not yet handed over. */
     struct directory *found;
     size_t found_count;
@@ -64,10 +74,28 @@ struct worker {
     long own_waits; /* switches that our own locks caused */
 };
 
+/* A file with several names. Where it counts is settled when all of them may have been met. */
+struct link {
+    uint64_t inode, bytes;
+    uint64_t blocks : 48, device : 16; /* the number of the device */
+    int64_t modified : 48;
+    uint64_t type : 8, modified_band : 4, accessed_band : 4;
+    struct directory *where; /* the lowest directory that holds those met so far */
+};
+
+/* A hash table of these, by device and inode. */
+struct linked {
+    struct link **chunks;
+    uint32_t *places; /* number of a link, and one; 0: free */
+    uint64_t *devices;
+    size_t size, used, devices_count;
+};
+
 /* What all threads share. */
 struct walk {
     const struct task *task;
     uint64_t device; /* the home's */
+    unsigned wanted; /* of an entry */
     double deadline;
     atomic_int ending;
 
@@ -84,8 +112,11 @@ struct walk {
     int possible, limit, started, active, idle;
     struct worker *workers;
 
-    pthread_mutex_t linked_lock;
+    struct directory *home;
+    bool only_free; /* nothing is settled any more */
+    pthread_mutex_t linked_lock; /* taken before `lock`, where both are */
     struct linked linked;
+    pthread_mutex_t largest_lock;
 };
 
 static inline long voluntary_switches(void)
@@ -134,6 +165,54 @@ static inline uint64_t device_of(const struct statx *found)
 
 /* End the walk. The first reason counts. With the walk's lock held, but for lack of memory. */
 void end_walk(struct walk *walk, enum ending why);
+
+/* A sum that stays at the largest number: three sparse files can be more than 64 bits hold,
+   and must not come out as next to nothing. */
+static inline uint64_t sum_of(uint64_t one, uint64_t other)
+{
+    return one + other < one ? UINT64_MAX : one + other;
+}
+
+/* ---- _walk_linked.c --------------------------------------------------------------- */
+
+/* The file's place among those with several names, an empty one if it is met for the first
+   time. NULL if memory ran out. */
+struct link *meet(struct linked *linked, uint64_t device, uint64_t inode, bool *first);
+struct link *link_at(const struct linked *linked, size_t number);
+uint64_t device_of_link(const struct linked *linked, const struct link *link);
+void clear_linked(struct linked *linked);
+
+/* ---- _walk_best.c ----------------------------------------------------------------- */
+
+/* Keep a copy of an item if it is among the best so far. False if memory ran out. */
+bool offer(struct best *best, const struct item *item);
+/* Put the best in order and drop all others. */
+void prune(struct best *best);
+void clear_best(struct best *best);
+
+static inline bool wants(struct best *best, uint64_t weight)
+{
+    return best->most > 0 && weight >= atomic_load_explicit(&best->lightest, memory_order_relaxed);
+}
+
+/* ---- _walk_tally.c ---------------------------------------------------------------- */
+
+/* Set up what a walk begins with. */
+void begin_tally(struct walk *walk);
+/* A directory is found: what its name and place say about it. */
+void place_directory(struct walk *walk, struct directory *here);
+/* Count an entry that is no directory; one with several names only when it is first met. */
+void tally(struct worker *worker, struct directory *where, const char *name,
+           const struct statx *found);
+/* Add what a thread has found in a directory to it. With the lock held. */
+void add_own(struct worker *worker, struct directory *where);
+/* One thing less can be added to a directory. At the last it is added to the one above, and
+   so on, and freed. With the lock held. */
+void settle(struct walk *walk, struct directory *here);
+/* A thread ends: its sums are the walk's. With the lock held. */
+void add_columns(struct worker *worker);
+/* All is counted, and no thread runs any more. 0, or an errno. */
+int finish_tally(struct walk *walk);
 
 /* ---- _walk_handles.c -------------------------------------------------------------- */
 

@@ -7,51 +7,41 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Whether a signal's handler has raised. The walk runs without Python's lock. */
-static bool interrupted(void *state)
+/* ---- what is asked ---------------------------------------------------------------- */
+
+/* Who is told how far the walk is: a function of Python, or None. */
+struct looker {
+    PyThreadState *python;
+    PyObject *progress;
+};
+
+/* Tell how far the walk is; whether that, or a signal's handler, has raised. The walk runs
+   without Python's lock. */
+static bool look(void *state, uint64_t files, uint64_t bytes, uint64_t dirs)
 {
-    PyThreadState **python = state;
-    PyEval_RestoreThread(*python);
+    struct looker *looker = state;
+    PyEval_RestoreThread(looker->python);
     bool raised = PyErr_CheckSignals() != 0;
-    *python = PyEval_SaveThread();
+    if (!raised && looker->progress != Py_None) {
+        PyObject *answer =
+            PyObject_CallFunction(looker->progress, "KKK", (unsigned long long)files,
+                                  (unsigned long long)bytes, (unsigned long long)dirs);
+        raised = answer == NULL;
+        Py_XDECREF(answer);
+    }
+    looker->python = PyEval_SaveThread();
     return raised;
 }
 
-static PyObject *as_dictionary(const struct found *found)
-{
-    const struct counts *counts = &found->counts;
-    PyObject *names = PyTuple_New(found->names_count);
-    if (names == NULL)
-        return NULL;
-    for (int i = 0; i < found->names_count; i++) {
-        PyObject *pair = Py_BuildValue("(yi)", found->names[i].name, found->names[i].error);
-        if (pair == NULL || PyTuple_SetItem(names, i, pair) != 0) {
-            Py_DECREF(names);
-            return NULL;
-        }
-    }
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:d,s:N,s:N,s:N,s:i}",
-                         "bytes", counts->bytes,
-                         "allocated", counts->allocated,
-                         "files", counts->files,
-                         "dirs", counts->dirs,
-                         "unreadable", counts->unreadable,
-                         "vanished", counts->vanished,
-                         "lost_dirs", counts->lost_dirs,
-                         "changed", found->changed,
-                         "names", names,
-                         "timed_out", PyBool_FromLong(found->ending == TIMED_OUT),
-                         "proven_over", PyBool_FromLong(found->ending == PROVEN_OVER),
-                         "threads", found->threads);
-}
-
-/* The patterns of a tuple of bytes, which must outlive them; NULL with an exception. */
-static const char **patterns(PyObject *tuple)
+/* The texts of a tuple of bytes, which must outlive them, up to a NULL; NULL with an
+   exception. */
+static const char **texts(PyObject *tuple)
 {
     Py_ssize_t count = PyTuple_Size(tuple);
-    const char **list = calloc((size_t)count + 1, sizeof *list);
-    if (list == NULL)
+    const char **list = count < 0 ? NULL : calloc((size_t)count + 1, sizeof *list);
+    if (list == NULL && count >= 0)
         PyErr_NoMemory();
     for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
         list[i] = PyBytes_AsString(PyTuple_GetItem(tuple, i));
@@ -63,17 +53,254 @@ static const char **patterns(PyObject *tuple)
     return list;
 }
 
+static bool take_extensions(struct rules *rules, PyObject *extensions)
+{
+    Py_ssize_t count = PyTuple_Size(extensions);
+    rules->extensions_size = 64;
+    while ((size_t)count >= rules->extensions_size / 2)
+        rules->extensions_size *= 2;
+    rules->extensions = calloc(rules->extensions_size, sizeof *rules->extensions);
+    if (rules->extensions == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const char *text;
+        int type;
+        if (!PyArg_ParseTuple(PyTuple_GetItem(extensions, i), "yi", &text, &type))
+            return false;
+        if (type < 0 || type >= rules->types_count || strlen(text) > LONGEST_EXTENSION) {
+            PyErr_Format(PyExc_ValueError, "no extension of a type: %s", text);
+            return false;
+        }
+        add_extension(rules, text, type);
+    }
+    return true;
+}
+
+static bool take_ends(struct rules *rules, PyObject *ends)
+{
+    Py_ssize_t count = PyTuple_Size(ends);
+    if (count > MOST_AGES) {
+        PyErr_Format(PyExc_ValueError, "more than %d ages", MOST_AGES);
+        return false;
+    }
+    rules->ages_count = (int)count;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        rules->ends[i] = PyLong_AsLongLong(PyTuple_GetItem(ends, i));
+        if (PyErr_Occurred())
+            return false;
+    }
+    return true;
+}
+
+static bool take_patterns(struct rules *rules, PyObject *patterns)
+{
+    Py_ssize_t count = PyTuple_Size(patterns);
+    rules->patterns = calloc((size_t)count + 1, sizeof *rules->patterns);
+    if (rules->patterns == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        struct pattern *pattern = &rules->patterns[i];
+        int folder, from_home;
+        PyObject *parts;
+        if (!PyArg_ParseTuple(PyTuple_GetItem(patterns, i), "ippO!", &pattern->kind, &folder,
+                              &from_home, &PyTuple_Type, &parts))
+            return false;
+        pattern->folder = folder != 0;
+        pattern->from_home = from_home != 0;
+        pattern->parts_count = (size_t)PyTuple_Size(parts);
+        if (pattern->kind < 0 || pattern->kind >= rules->kinds_count ||
+            pattern->parts_count < 1) {
+            PyErr_SetString(PyExc_ValueError, "no pattern of a kind");
+            return false;
+        }
+        pattern->parts = texts(parts);
+        rules->patterns_count++;
+        if (pattern->parts == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool take_rules(struct rules *rules, PyObject *given)
+{
+    PyObject *extensions, *ends, *patterns;
+    unsigned folders, largest, places;
+    if (!PyArg_ParseTuple(given, "iO!iO!O!(III)", &rules->types_count, &PyTuple_Type, &extensions,
+                          &rules->kinds_count, &PyTuple_Type, &patterns, &PyTuple_Type, &ends,
+                          &folders, &largest, &places))
+        return false;
+    if (rules->types_count < 0 || rules->types_count > MOST_TYPES || rules->kinds_count < 0 ||
+        rules->kinds_count > MOST_KINDS) {
+        PyErr_Format(PyExc_ValueError, "more than %d types or %d kinds of junk", MOST_TYPES,
+                     MOST_KINDS);
+        return false;
+    }
+    rules->folders = folders;
+    rules->largest = largest;
+    rules->places = places;
+    return take_extensions(rules, extensions) && take_ends(rules, ends) &&
+           take_patterns(rules, patterns);
+}
+
+static void drop_rules(struct rules *rules)
+{
+    for (size_t i = 0; i < rules->patterns_count; i++)
+        free(rules->patterns[i].parts);
+    free(rules->patterns);
+    free(rules->extensions);
+}
+
+/* ---- what is found ---------------------------------------------------------------- */
+
+/* A tuple of `count` values, each made by `make` from the next of `size` bytes; NULL with
+   an exception. */
+static PyObject *tuple_of(size_t count, const void *first, size_t size,
+                          PyObject *(*make)(const void *))
+{
+    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
+    for (size_t i = 0; tuple != NULL && i < count; i++) {
+        PyObject *value = make((const char *)first + i * size);
+        if (value == NULL || PyTuple_SetItem(tuple, (Py_ssize_t)i, value) != 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static PyObject *as_sums(const void *at)
+{
+    const struct sums *sums = at;
+    return Py_BuildValue("(KKK)", (unsigned long long)sums->bytes,
+                         (unsigned long long)sums->allocated, (unsigned long long)sums->files);
+}
+
+static PyObject *as_row(const struct row *row, int kind, bool junk_root)
+{
+    return Py_BuildValue("(KKKKLiN)", (unsigned long long)row->sums.bytes,
+                         (unsigned long long)row->sums.allocated,
+                         (unsigned long long)row->sums.files, (unsigned long long)row->dirs,
+                         (long long)row->newest, kind, PyBool_FromLong(junk_root));
+}
+
+static PyObject *as_open_row(const void *at)
+{
+    const struct open_row *open = at;
+    return Py_BuildValue("(y#N)", open->path, (Py_ssize_t)open->length,
+                         as_row(&open->row, open->kind, open->junk_root));
+}
+
+static PyObject *as_item(const void *at)
+{
+    const struct item *item = at;
+    return Py_BuildValue("(Ky#N(KK))", (unsigned long long)item->weight, item->path,
+                         (Py_ssize_t)item->length, as_row(&item->row, item->kind, false),
+                         (unsigned long long)item->device, (unsigned long long)item->inode);
+}
+
+static PyObject *as_link(const void *at)
+{
+    const struct found_link *link = at;
+    return Py_BuildValue("(KK(KKLiii)y#)", (unsigned long long)link->device,
+                         (unsigned long long)link->inode, (unsigned long long)link->bytes,
+                         (unsigned long long)link->allocated, (long long)link->modified,
+                         link->type, link->modified_band, link->accessed_band, link->where,
+                         (Py_ssize_t)link->length);
+}
+
+static PyObject *as_best(const struct best *best)
+{
+    return tuple_of(best->count, best->items, sizeof *best->items, as_item);
+}
+
+static PyObject *as_details(const struct details *details, const struct rules *rules)
+{
+    const struct columns *columns = &details->columns;
+    size_t sums = sizeof(struct sums), bands = (size_t)rules->ages_count + 1;
+    return Py_BuildValue(
+        "{s:N,s:N,s:N,s:N,s:N,s:N,s:N,s:N,s:L,s:L}",
+        "rows", tuple_of(details->rows_count, details->rows, sizeof *details->rows, as_open_row),
+        "folders", as_best(&details->folders),
+        "largest", as_best(&details->largest),
+        "places", as_best(&details->places),
+        "junk", tuple_of((size_t)rules->kinds_count, details->junk, sums, as_sums),
+        "types", tuple_of((size_t)rules->types_count + 1, columns->types, sums, as_sums),
+        "modified", tuple_of(bands, columns->modified, sums, as_sums),
+        "accessed", tuple_of(bands, columns->accessed, sums, as_sums),
+        "oldest", (long long)columns->oldest,
+        "newest", (long long)columns->newest);
+}
+
+static PyObject *as_name(const void *at)
+{
+    const struct unreadable *unreadable = at;
+    return Py_BuildValue("(yi)", unreadable->name, unreadable->error);
+}
+
+static PyObject *as_dictionary(const struct found *found, const struct rules *rules)
+{
+    const struct counts *counts = &found->counts;
+    const struct details *details = &found->details;
+    PyObject *summed = rules != NULL ? as_details(details, rules) : Py_BuildValue("");
+    return Py_BuildValue(
+        "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:d,s:N,s:N,s:N,s:i,s:N,s:N}",
+        "bytes", (unsigned long long)counts->bytes,
+        "allocated", (unsigned long long)counts->allocated,
+        "files", (unsigned long long)counts->files,
+        "dirs", (unsigned long long)counts->dirs,
+        "unreadable", (unsigned long long)counts->unreadable,
+        "vanished", (unsigned long long)counts->vanished,
+        "lost_dirs", (unsigned long long)counts->lost_dirs,
+        "changed", found->changed,
+        "names", tuple_of((size_t)found->names_count, found->names, sizeof *found->names, as_name),
+        "timed_out", PyBool_FromLong(found->ending == TIMED_OUT),
+        "proven_over", PyBool_FromLong(found->ending == PROVEN_OVER),
+        "threads", found->threads,
+        "links", tuple_of(details->links_count, details->links, sizeof *details->links, as_link),
+        "details", summed);
+}
+
+/* ---- functions -------------------------------------------------------------------- */
+
+/* Walk, and say what was found; NULL with an exception. */
+static PyObject *walk_with(struct task *task, PyObject *progress)
+{
+    struct found found = {0};
+    struct looker looker = {.progress = progress};
+    PyObject *answer = NULL;
+    task->look = look;
+    task->look_with = &looker;
+    looker.python = PyEval_SaveThread();
+    int error = walk_home(task, &found);
+    PyEval_RestoreThread(looker.python);
+    if (error == ENOMEM || found.ending == OUT_OF_MEMORY) {
+        PyErr_NoMemory();
+    } else if (error != 0) {
+        errno = error;
+        PyErr_SetFromErrno(PyExc_OSError);
+    } else if (!PyErr_Occurred()) { /* a signal may have come when all was done */
+        answer = as_dictionary(&found, task->rules);
+    }
+    clear_found(&found);
+    return answer;
+}
+
 static PyObject *walk(PyObject *module, PyObject *arguments)
 {
-    struct task task = {.interrupted = interrupted};
-    struct found found = {0};
-    int cross_mounts, has_ceiling, ceiling_allocated;
+    struct task task = {0};
+    struct rules rules = {0};
+    int cross_mounts, has_ceiling, allocated, part, junk_root;
     long long ceiling_bytes, ceiling_files;
-    PyObject *skip, *answer = NULL;
+    Py_ssize_t prefix_length;
+    PyObject *skip, *given, *progress, *answer = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "iiidpO!p(LLp):walk", &task.home, &task.most_open,
+    if (!PyArg_ParseTuple(arguments, "iiidpO!pp(LL)O(py#Iip)O:walk", &task.home, &task.most_open,
                           &task.threads, &task.deadline_secs, &cross_mounts, &PyTuple_Type, &skip,
-                          &has_ceiling, &ceiling_bytes, &ceiling_files, &ceiling_allocated))
+                          &allocated, &has_ceiling, &ceiling_bytes, &ceiling_files, &given, &part,
+                          &task.prefix, &prefix_length, &task.prefix_depth, &task.kind, &junk_root,
+                          &progress))
         return NULL;
     if (task.threads < 1) {
         PyErr_SetString(PyExc_ValueError, "a walk needs at least one thread");
@@ -83,26 +310,16 @@ static PyObject *walk(PyObject *module, PyObject *arguments)
     task.has_ceiling = has_ceiling != 0;
     task.ceiling_bytes = ceiling_bytes;
     task.ceiling_files = ceiling_files;
-    task.ceiling_allocated = ceiling_allocated != 0;
-    task.skip = patterns(skip);
-    if (task.skip == NULL)
-        return NULL;
-
-    PyThreadState *python = PyEval_SaveThread();
-    task.interrupted_with = &python;
-    int error = walk_home(&task, &found);
-    PyEval_RestoreThread(python);
-
-    if (error == ENOMEM || found.ending == OUT_OF_MEMORY) {
-        PyErr_NoMemory();
-    } else if (error != 0) {
-        errno = error;
-        PyErr_SetFromErrno(PyExc_OSError);
-    } else if (!PyErr_Occurred()) { /* a signal may have come when all was done */
-        answer = as_dictionary(&found);
-    }
-    for (int i = 0; i < found.names_count; i++)
-        free(found.names[i].name);
+    task.allocated = allocated != 0;
+    task.part = part != 0;
+    task.prefix_length = (size_t)prefix_length;
+    task.junk_root = junk_root != 0;
+    task.skip = texts(skip);
+    if (given != Py_None)
+        task.rules = &rules;
+    if (task.skip != NULL && (given == Py_None || take_rules(&rules, given)))
+        answer = walk_with(&task, progress);
+    drop_rules(&rules);
     free(task.skip);
     return answer;
 }
@@ -118,10 +335,11 @@ static PyObject *matches_in_python(PyObject *module, PyObject *arguments)
 
 static PyMethodDef methods[] = {
     {"walk", walk, METH_VARARGS,
-     "walk(home, most_open, threads, deadline_secs, cross_mounts, skip, has_ceiling,\n"
-     "     (bytes, files, allocated)) -> dict\n\n"
+     "walk(home, most_open, threads, deadline_secs, cross_mounts, skip, allocated,\n"
+     "     has_ceiling, (bytes, files), rules, (part, prefix, depth, kind, junk_root),\n"
+     "     progress) -> dict\n\n"
      "Count a home, given as a handle. Raises OSError, MemoryError, or what a signal's\n"
-     "handler raises."},
+     "handler or `progress` raises."},
     {"matches", matches_in_python, METH_VARARGS,
      "matches(pattern, name) -> bool\n\nWhether a name matches a pattern of `skip`."},
     {NULL, NULL, 0, NULL},

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from ..quota.summary import load_summary
 from ..quota.usage import Usage
+from .rules import Rules, load_rules
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Task:
     whose name matches a pattern in `skip` are not entered, nor are other file systems
     unless `cross_mounts`. The meter stops after `deadline_secs`, and as soon as the
     home is proven over `ceiling`. `allocated`: which size `du` is to count.
-    `walk_threads`: how many may wait for a slow store at a time.
+    `walk_threads`: how many may wait for a slow store at a time. `rules`: how the home is
+    to be summed up, None for the totals alone.
     """
 
     home: str
@@ -44,6 +47,7 @@ class Task:
     ceiling: Ceiling | None = None
     allocated: bool = False
     walk_threads: int = 64
+    rules: Rules | None = None
 
 
 def dump_task(task: Task) -> bytes:
@@ -57,6 +61,8 @@ def load_task(line: bytes) -> Task:
     values["skip"] = tuple(values["skip"])
     if values["ceiling"] is not None:
         values["ceiling"] = Ceiling(**values["ceiling"])
+    if values["rules"] is not None:
+        values["rules"] = load_rules(values["rules"])
     return Task(**values)
 
 
@@ -73,4 +79,6 @@ def load_answer(line: bytes) -> Usage | str:
         return str(body["error"])
     values = body["usage"]
     values["unreadable_names"] = tuple(values["unreadable_names"])
+    if values["summary"] is not None:
+        values["summary"] = load_summary(values["summary"])
     return Usage(**values)

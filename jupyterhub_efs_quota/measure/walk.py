@@ -14,19 +14,18 @@ from functools import cache
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .part import finish
 from .task import Task
-from .twin import most_open, open_home, show, walk_in_python
+from .twin import most_open, open_home, walk_in_python
 
 try:
-    from . import _walk
+    from . import compiled
 except ImportError:
-    _walk = None  # type: ignore[assignment]
+    compiled = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
 COMPILED, PYTHON = "compiled", "python"
-# Sizes are numbers of 64 bits there.
-_LARGEST = 2**63 - 1
 _HANDLES_WAIT_SECS = 0.05
 
 
@@ -69,47 +68,17 @@ def walk_compiled(task: Task) -> Usage:
         handle = open_home(task.home, wait)
     except _NoTime:
         return Usage(timed_out=True)
-    ceiling = task.ceiling
     try:
-        found = _walk.walk(
-            handle,
-            most_open(),
-            task.walk_threads,
-            deadline - time.monotonic(),
-            task.cross_mounts,
-            tuple(os.fsencode(pattern) for pattern in task.skip),
-            ceiling is not None,
-            (
-                min(ceiling.bytes, _LARGEST) if ceiling else 0,
-                min(ceiling.files, _LARGEST) if ceiling else 0,
-                ceiling.allocated if ceiling else False,
-            ),
-        )
+        part = compiled.walk_compiled(task, handle, deadline - time.monotonic(), most_open())
     except OSError as error:
         raise MeasureError(
             f"The home {task.home!r} cannot be measured: {error.strerror}."
         ) from None
     finally:
         os.close(handle)
-    return Usage(
-        bytes=found["bytes"],
-        allocated=found["allocated"],
-        files=found["files"],
-        dirs=found["dirs"],
-        unreadable=found["unreadable"],
-        vanished=found["vanished"],
-        lost_dirs=found["lost_dirs"],
-        changed=found["changed"],
-        # The home itself has no name there.
-        unreadable_names=tuple(
-            show(name or os.fsencode(task.home), number) for name, number in found["names"]
-        ),
-        timed_out=found["timed_out"],
-        proven_over=found["proven_over"],
-        meter="walk",
-    )
+    return finish([part], task.rules, allocated=task.allocated)
 
 
 ENGINES: dict[str, Callable[[Task], Usage]] = {PYTHON: walk_in_python}
-if _walk is not None:
+if compiled is not None:
     ENGINES[COMPILED] = walk_compiled

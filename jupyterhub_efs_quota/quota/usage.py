@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .summary import Summary
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -19,7 +21,8 @@ class Usage:
     `timed_out`: the deadline passed.
     `changed`: when an entry of the home itself was last made or removed (Unix time).
     `proven_over`: stopped early, the home being over its limit beyond doubt. After
-    either, the numbers are lower bounds.
+    either, the numbers are lower bounds. `summary`: where the space goes, if that was
+    asked for and this meter can tell.
     """
 
     bytes: int | None = None
@@ -34,6 +37,7 @@ class Usage:
     timed_out: bool = False
     proven_over: bool = False
     meter: str = "walk"
+    summary: Summary | None = None
 
     @property
     def complete(self) -> bool:

@@ -1,6 +1,8 @@
 """The two walks: each counts right, and both count the same."""
 
 import fnmatch
+import gc
+import importlib
 import importlib.util
 import json
 import multiprocessing
@@ -28,6 +30,7 @@ from traitlets import TraitError
 import jupyterhub_efs_quota
 from jupyterhub_efs_quota.errors import MeasureError
 from jupyterhub_efs_quota.measure import twin, walk
+from jupyterhub_efs_quota.measure.rules import Rules
 from jupyterhub_efs_quota.measure.task import Ceiling, Task, dump_task, load_task
 from jupyterhub_efs_quota.measure.walk import COMPILED, PYTHON
 from jupyterhub_efs_quota.settings import EFSQuota
@@ -78,9 +81,10 @@ def compiled(request):
         spec = importlib.util.spec_from_file_location(
             f"{walk.__package__}._walk", request.getfixturevalue("library")
         )
-        walk._walk = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        walk.compiled = importlib.import_module(f"{walk.__package__}.compiled")
         walk.ENGINES[COMPILED] = walk.walk_compiled
-    return walk.walk_compiled
+    return walk.compiled
 
 
 @pytest.fixture(params=[COMPILED, PYTHON])
@@ -252,7 +256,7 @@ def test_skipped_directories_are_not_entered(measure, home):
 def test_patterns_mean_the_same_to_both(compiled, pattern, name):
     twins = re.compile(os.fsencode(fnmatch.translate(pattern)))
     expected = twins.fullmatch(name.encode()) is not None
-    assert walk._walk.matches(pattern.encode(), name.encode()) == expected
+    assert compiled._walk.matches(pattern.encode(), name.encode()) == expected
 
 
 def test_odd_names_are_counted(measure, home):
@@ -447,6 +451,7 @@ def test_a_signals_handler_ends_the_walk(measure, home):
         raise Alarm
 
     make_deep(home, 2000)
+    gc.disable()  # what is raised in a callback of the collector is lost
     before = signal.signal(signal.SIGALRM, handler)
     signal.setitimer(signal.ITIMER_REAL, 0.01)
     try:
@@ -456,6 +461,7 @@ def test_a_signals_handler_ends_the_walk(measure, home):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        gc.enable()
 
 
 # Trees that nobody thought of.
@@ -712,7 +718,11 @@ def test_a_quick_store_is_walked_by_few_threads(compiled, home):
     handle = os.open(home, os.O_RDONLY)
     try:
         for _ in range(5):
-            found = walk._walk.walk(handle, 256, 64, 60.0, False, (), False, (0, 0, False))
+            found = compiled._walk.walk(
+                handle,
+                *(256, 64, 60.0, False, (), False, False, (0, 0)),
+                *(None, (False, b"", 0, -1, False), None),
+            )
             os.lseek(handle, 0, os.SEEK_SET)
     finally:
         os.close(handle)
@@ -762,6 +772,11 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
     make_files(home / "d", 1, 700)
     for name in range(500):
         os.link(home / "d1/f1", home / f"hard{name}")
+        os.link(home / "d2/f1", home / f"d3/hard{name}")
+        os.link(home / f"d/d0/f{name}", home / "d5" / f"{name}.csv")
+    (home / "d7/__pycache__").mkdir()
+    (home / "d7/core.17").touch()
+    few = Rules(now=2_000_000_000, folders=5, largest=3, places=2)
     quick = {**environment, "LD_PRELOAD": runtime}
     slowly = {**environment, **slow, "LD_PRELOAD": f"{runtime}:{slow['LD_PRELOAD']}"}
     whole = None
@@ -769,6 +784,10 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
         (quick, {}),
         (slowly, {}),
         (slowly, {"walk_threads": 4}),
+        (quick, {"rules": Rules(now=2_000_000_000)}),
+        (slowly, {"rules": few}),
+        (slowly, {"rules": few, "deadline_secs": 0.05}),
+        ({**quick, "WALK_HANDLES": "40"}, {"rules": few}),
         ({**quick, "WALK_HANDLES": "40"}, {}),
         (slowly, {"deadline_secs": 0.05}),
         (slowly, {"ceiling": Ceiling(500)}),
