@@ -76,8 +76,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--dir",
         type=Path,
-        default=Path(tempfile.gettempdir()) / f"efs-quota-bench-{os.getuid()}",
-        help="where the trees are made (default: %(default)s)",
+        default=Path(tempfile.gettempdir()),
+        help="a directory on the file system to measure; the trees are made below it"
+        " (default: %(default)s)",
     )
     parser.add_argument("--pairs", type=int, default=7, help="runs of each (default: %(default)s)")
     parser.add_argument(
@@ -99,8 +100,7 @@ def _options() -> argparse.Namespace:
 def _measure_parts(names: list[str], options: argparse.Namespace) -> None:
     if engine() != COMPILED:
         raise BenchError("the compiled walk is not built here: install a C compiler, run it again")
-    place = options.dir.resolve() / "trees"
-    prepare(place.parent)
+    place = options.dir.resolve() / f"efs-quota-bench-{os.getuid()}"
     prepare(place)
     plan = Plan(place, options.pairs, options.scale)
     found = []
@@ -124,7 +124,8 @@ def _measure(name: str, plan: Plan) -> Part:
         for line in part.lines(plan):
             lines.append(line)
             _say(f"  {line.what}: {line.measured}")
-    except BenchError as error:
+    except (BenchError, OSError, subprocess.CalledProcessError) as error:
+        # The other parts go on.
         lines.append(left_out(part.title, str(error)))
         _say(f"  {error}")
     return Part(name, part.title, machine, tuple(lines))

@@ -33,7 +33,7 @@ _STRAIGHT = Target("a straight line: at most 1.5", 1.5)
 
 def memory(plan: Plan) -> Iterator[Line]:
     """Peak memory of a walk over the idle process."""
-    for engine in ENGINES:
+    for engine in sorted(ENGINES):
         for size in _SIZES:
             what = f"{engine}: a home of {plan.sized(size):,} entries"
             target = _MEMORY if engine == COMPILED else None
@@ -108,7 +108,7 @@ def shapes(plan: Plan) -> Iterator[Line]:
 def _shape_lines(what: str, tree: Path) -> Iterator[Line]:
     right = allocated_by_du(tree)
     base = du(tree)
-    for engine in ENGINES:
+    for engine in sorted(ENGINES):
         found = _walk_once(engine, tree)
         if found.allocated != right:
             raise BenchError(f"the {engine} walk finds {found.allocated} bytes, du {right}")
@@ -134,7 +134,7 @@ def _with_summary(plan: Plan) -> Iterator[Line]:
 def _linked(plan: Plan) -> Iterator[Line]:
     """Bytes for each file with several names: with them, less the same walk's without."""
     files = plan.sized(_LINKED_FILES)
-    for engine in ENGINES:
+    for engine in sorted(ENGINES):
         what = f"{engine}: a file with several names ({files:,} of them)"
         target = _A_LINKED_FILE if engine == COMPILED else None
         try:

@@ -59,7 +59,7 @@ def nfs(plan: Plan) -> Iterator[Line]:
             yield left_out(f"{said}: {_NAMES[COMPILED]}", str(error), target)
         return
     for case, (said, target) in _CASES.items():
-        for engine in ENGINES:
+        for engine in sorted(ENGINES):
             yield _line(f"{said}: {_NAMES[engine]}", found[case], engine, target)
 
 

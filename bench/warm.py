@@ -98,7 +98,7 @@ def _engine_lines(plan: Plan, walker: Walker, engine: str, tree: Path) -> Iterat
 
 
 def _summary_lines(plan: Plan, walker: Walker, tree: Path) -> Iterator[Line]:
-    for engine in ENGINES:
+    for engine in sorted(ENGINES):
         what = f"{_NAMES[engine]} with the summary, time"
 
         def run(summary: bool, engine: str = engine) -> Cost:
@@ -113,7 +113,7 @@ def _summary_lines(plan: Plan, walker: Walker, tree: Path) -> Iterator[Line]:
 def _compare_answers(walker: Walker, tree: Path) -> None:
     """Warm the caches, and see that everybody counts the same."""
     right = allocated_by_du(tree)
-    for engine in ENGINES:
+    for engine in sorted(ENGINES):
         found = walker.walk(engine, tree).allocated
         if found != right:
             raise BenchError(f"{_NAMES[engine]} finds {found} bytes, du {right}")
