@@ -114,7 +114,7 @@ def _measure_parts(names: list[str], options: argparse.Namespace) -> None:
     if options.scale != 1:
         print(f"All trees were {options.scale:g} times as large as those of the targets.")
     if options.write:
-        write(found)
+        write(found, list(_PARTS))
 
 
 def _measure(name: str, plan: Plan) -> Part:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES
 
-from .line import Line, Target, at_most, figure_line, left_out
+from .line import ENGINE_NAMES, Line, Target, at_most, figure_line, left_out
 from .plan import Plan, remove
 from .timing import BenchError, Walked, Walker, allocated_by_du, du, in_turn, shares, typical
 from .tree import make_deep, make_even, make_flat, make_linked
@@ -35,7 +35,7 @@ def memory(plan: Plan) -> Iterator[Line]:
     """Peak memory of a walk over the idle process."""
     for engine in sorted(ENGINES):
         for size in _SIZES:
-            what = f"{engine}: a home of {plan.sized(size):,} entries"
+            what = f"{ENGINE_NAMES[engine]}: a home of {plan.sized(size):,} entries"
             target = _MEMORY if engine == COMPILED else None
             try:
                 found = _walk_once(engine, _even(plan, size))
@@ -113,7 +113,7 @@ def _shape_lines(what: str, tree: Path) -> Iterator[Line]:
         if found.allocated != right:
             raise BenchError(f"the {engine} walk finds {found.allocated} bytes, du {right}")
         yield Line(
-            f"{engine}: {what}",
+            f"{ENGINE_NAMES[engine]}: {what}",
             f"{found.cost.wall:.1f} s, {found.cost.wall / base.wall:.2f} of du,"
             f" {found.grown_kib / _KIB_A_MIB:.1f} MiB over idle",
             note="counts what du counts",
@@ -122,7 +122,7 @@ def _shape_lines(what: str, tree: Path) -> Iterator[Line]:
 
 def _with_summary(plan: Plan) -> Iterator[Line]:
     size = plan.sized(_SIZES[-1])
-    what = f"{COMPILED}, with the summary: a home of {size:,} entries"
+    what = f"{ENGINE_NAMES[COMPILED]} with the summary: a home of {size:,} entries"
     try:
         found = _walk_once(COMPILED, _even(plan, _SIZES[-1]), summary=True)
     except BenchError as error:
@@ -135,7 +135,7 @@ def _linked(plan: Plan) -> Iterator[Line]:
     """Bytes for each file with several names: with them, less the same walk's without."""
     files = plan.sized(_LINKED_FILES)
     for engine in sorted(ENGINES):
-        what = f"{engine}: a file with several names ({files:,} of them)"
+        what = f"{ENGINE_NAMES[engine]}: a file with several names ({files:,} of them)"
         target = _A_LINKED_FILE if engine == COMPILED else None
         try:
             tree = plan.tree("linked", 2 * files, lambda here: make_linked(here, files))

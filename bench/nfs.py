@@ -17,9 +17,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES, PYTHON
+from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES
 
-from .line import Line, Target, at_least, left_out, speed_line
+from .line import ENGINE_NAMES, Line, Target, at_least, left_out, speed_line
 from .plan import Plan
 from .timing import ROOT, BenchError, Cost, speeds, typical
 from .uml.start import WITHOUT_AVX
@@ -31,7 +31,6 @@ _CASES = {
     "expired": ("expired attributes", at_least(25, " times")),
     "flat": (f"one directory of {_FLAT:,} names, cold", at_least(100, " times")),
 }
-_NAMES = {COMPILED: "the compiled walk", PYTHON: "the walk in Python"}
 _NEEDED = {
     "linux.uml": "user-mode-linux",
     "modprobe": "kmod",
@@ -56,11 +55,11 @@ def nfs(plan: Plan) -> Iterator[Line]:
         found = _boot(plan)
     except BenchError as error:
         for said, target in _CASES.values():
-            yield left_out(f"{said}: {_NAMES[COMPILED]}", str(error), target)
+            yield left_out(f"{said}: {ENGINE_NAMES[COMPILED]}", str(error), target)
         return
     for case, (said, target) in _CASES.items():
         for engine in sorted(ENGINES):
-            yield _line(f"{said}: {_NAMES[engine]}", found[case], engine, target)
+            yield _line(f"{said}: {ENGINE_NAMES[engine]}", found[case], engine, target)
 
 
 def _line(what: str, costs: dict[str, list[Cost]], engine: str, target: Target) -> Line:

@@ -43,13 +43,17 @@ class Part:
     lines: tuple[Line, ...]
 
 
-def table(lines: Sequence[Line], *, notes: bool = True) -> str:
+def table(lines: Sequence[Line]) -> str:
     """Lines as a table in Markdown."""
-    head = ["what", "measured", "target", ""]
-    rows = [[line.what, line.measured, line.target, _verdict(line)] for line in lines]
-    if notes:
-        head.append("besides")
-        rows = [[*row, line.note] for row, line in zip(rows, lines, strict=True)]
+    head = ["what", "measured", "target", "", "besides"]
+    return _table(head, [[*_cells(line), line.note] for line in lines])
+
+
+def _cells(line: Line) -> list[str]:
+    return [line.what, line.measured, line.target, _verdict(line)]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
         for row in [head, ["---"] * len(head), *rows]
@@ -61,31 +65,38 @@ def section(part: Part) -> str:
     return f"## {part.title}\n\n{part.machine}.\n\n{table(part.lines)}\n"
 
 
-def write(parts: Iterable[Part]) -> None:
+def write(parts: Iterable[Part], order: Sequence[str]) -> None:
     """Keep what was measured, and write the page and the README's excerpt.
 
-    Raises BenchError if the README has no place for it.
+    `order`: the names of all parts, as they are to stand. Raises BenchError if the README
+    has no place for the excerpt.
     """
-    kept = {part.name: part for part in (*_read(), *parts)}
-    _KEPT.write_text(json.dumps([asdict(part) for part in kept.values()], indent=1) + "\n")
-    sections = "\n".join(section(part) for part in kept.values())
+    found = {part.name: part for part in (*_read(), *parts)}
+    kept = [found[name] for name in order if name in found]
+    _KEPT.write_text(json.dumps([asdict(part) for part in kept], indent=1) + "\n")
+    sections = "\n".join(section(part) for part in kept)
     _PAGE.write_text(f"{_HEAD}\n{sections}")
     readme = _README.read_text()
     before, begin, rest = readme.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
         raise BenchError(f"README.md has no {_BEGIN} and {_END}")
-    _README.write_text(f"{before}{begin}\n{_excerpt(list(kept.values()))}\n{end}{after}")
+    _README.write_text(f"{before}{begin}\n{_excerpt(kept)}\n{end}{after}")
 
 
 def _excerpt(parts: Sequence[Part]) -> str:
-    lines = [line for part in parts for line in part.lines if line.short]
+    rows = [
+        [part.title.partition(":")[0], *_cells(line)]
+        for part in parts
+        for line in part.lines
+        if line.short
+    ]
     dates = sorted({part.machine.date for part in parts})
     machine = parts[0].machine
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return (
         f"Measured {when} on {machine.cpus} CPUs with {machine.memory_gib} GiB of memory:\n\n"
-        f"{table(lines, notes=False)}"
+        f"{_table(['where', 'what', 'measured', 'target', ''], rows)}"
     )
 
 

@@ -14,13 +14,12 @@ from pathlib import Path
 from jupyterhub_efs_quota import commands
 from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES, PYTHON
 
-from .line import Line, Target, at_most, left_out, share_line
+from .line import ENGINE_NAMES, Line, Target, at_most, left_out, share_line
 from .plan import Plan
 from .timing import BenchError, Cost, Walker, allocated_by_du, du, in_turn, program, shares, typical
 from .tree import make_tree
 
 _ENTRIES, _HOMES = 1_000_000, 200
-_NAMES = {COMPILED: "the compiled walk", PYTHON: "the walk in Python"}
 _WALL: dict[str, Target] = {COMPILED: at_most(0.48), PYTHON: at_most(1.3)}
 _CPU = at_most(0.95)
 _SUMMARY = at_most(1.25)
@@ -41,7 +40,7 @@ def warm(plan: Plan) -> Iterator[Line]:
         _compare_answers(walker, tree)
         for engine in (COMPILED, PYTHON):
             if engine not in ENGINES:
-                yield left_out(_NAMES[engine], "it is not built here", _WALL[engine])
+                yield left_out(ENGINE_NAMES[engine], "it is not built here", _WALL[engine])
                 continue
             yield from _engine_lines(plan, walker, engine, tree)
         yield from _summary_lines(plan, walker, tree)
@@ -90,7 +89,7 @@ def _tree(plan: Plan) -> Path:
 
 def _engine_lines(plan: Plan, walker: Walker, engine: str, tree: Path) -> Iterator[Line]:
     runs = in_turn(lambda: du(tree), lambda: walker.walk(engine, tree).cost, plan.pairs)
-    name, note = _NAMES[engine], f"du and this: {typical(runs)}"
+    name, note = ENGINE_NAMES[engine], f"du and this: {typical(runs)}"
     main = engine == COMPILED
     yield share_line(f"{name}, time", shares(runs), _WALL[engine], note, short=True)
     note = f"du and this: {typical(runs, 'cpu')}"
@@ -99,7 +98,7 @@ def _engine_lines(plan: Plan, walker: Walker, engine: str, tree: Path) -> Iterat
 
 def _summary_lines(plan: Plan, walker: Walker, tree: Path) -> Iterator[Line]:
     for engine in sorted(ENGINES):
-        what = f"{_NAMES[engine]} with the summary, time"
+        what = f"{ENGINE_NAMES[engine]} with the summary, time"
 
         def run(summary: bool, engine: str = engine) -> Cost:
             return walker.walk(engine, tree, summary=summary).cost
@@ -116,4 +115,4 @@ def _compare_answers(walker: Walker, tree: Path) -> None:
     for engine in sorted(ENGINES):
         found = walker.walk(engine, tree).allocated
         if found != right:
-            raise BenchError(f"{_NAMES[engine]} finds {found} bytes, du {right}")
+            raise BenchError(f"{ENGINE_NAMES[engine]} finds {found} bytes, du {right}")

@@ -44,8 +44,8 @@ def test_the_walk_is_measured_next_to_du_and_its_trees_are_removed(tmp_path):
     assert " of du (" in found["the compiled walk, time"]
     assert " of that without (" in found["the compiled walk with the summary, time"]
     assert " µs an entry" in found["a home of 20,000 entries"]
-    assert " MiB over idle" in found["compiled: a home of 20,000 entries"]
-    assert " of du, " in found["compiled: 10,000 entries in one directory"]
+    assert " MiB over idle" in found["the compiled walk: a home of 20,000 entries"]
+    assert " of du, " in found["the compiled walk: 10,000 entries in one directory"]
     assert not any("not measured" in cell for what, cell in found.items() if "`" not in what)
     assert list(tmp_path.iterdir()) == []
 
@@ -116,11 +116,11 @@ def test_a_part_measured_again_replaces_itself_and_leaves_the_others(tmp_path, m
         line = Line("a | b", measured, "at most 1", False, "why", short=True)
         return report.Part(name, name.title(), machine, (line,))
 
-    report.write([part("one", "1.5"), part("two", "2.5")])
-    report.write([part("one", "1.2")])
+    report.write([part("two", "2.5"), part("one", "1.5")], ["one", "two"])
+    report.write([part("one", "1.2")], ["one", "two"])
     page, readme = ((tmp_path / name).read_text() for name in ("page", "README.md"))
-    assert "1.2" in page and "2.5" in page and "1.5" not in page
-    assert r"| a \| b | 1.2 | at most 1 | **missed** |" in readme
+    assert 0 < page.index("1.2") < page.index("2.5") and "1.5" not in page
+    assert r"| One | a \| b | 1.2 | at most 1 | **missed** |" in readme
     assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
 
 
