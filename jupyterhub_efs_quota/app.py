@@ -27,6 +27,7 @@ from .loops.monitor import NAME as MONITOR
 from .loops.monitor import Monitor
 from .loops.reaper import NAME as REAPER
 from .loops.reaper import Reaper
+from .measure.meters import AUTO, WALK
 from .measure.walk import log_engine
 from .measure.workers import Workers
 from .remeasure import Remeasure
@@ -69,7 +70,7 @@ class Service:
         for loop in self._loops:
             loop.start()
         log.info("The quota service is up at %s", self._environment["JUPYTERHUB_SERVICE_URL"])
-        if self._settings.meter == "walk":
+        if self._settings.meter in (AUTO, WALK):
             log_engine()
         try:
             await stop.wait()

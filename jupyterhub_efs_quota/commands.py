@@ -1,4 +1,4 @@
-"""The command line: `jupyterhub-efs-quota`, with `monitor`, `reaper` and `check`.
+"""The command line: `jupyterhub-efs-quota`, with `monitor`, `reaper`, `check`, `measure`.
 
 Without a subcommand it is the service that the hub starts.
 """
@@ -48,6 +48,8 @@ class Command(Application):
     classes: ClassesType = [EFSQuota]
     aliases: dict[Any, Any] = dict(_SHARED_ALIASES)
     flags: dict[Any, Any] = {}
+    # Whether arguments that are no flags are paths; else they are mistakes.
+    takes_paths = False
 
     config_file = Unicode("", help="A file with `c.EFSQuota.…` lines to read.").tag(config=True)
 
@@ -66,7 +68,7 @@ class Command(Application):
             raise SettingsError("The command line is not understood. See --help-all.") from None
         if getattr(self, "generate_config", False):
             return EFSQuota()  # the file that is named is to be written, not read
-        if self.extra_args:
+        if self.extra_args and not self.takes_paths:
             raise SettingsError(f"{self.extra_args[0]!r} is not understood. See --help-all.")
         config = handed_over(os.environ)
         if self.config_file:
@@ -233,13 +235,14 @@ class ReaperCommand(LoopCommand):
 class ServiceCommand(Command):
     """Storage quotas for JupyterHub homes: the service that the hub starts.
 
-    Other commands: `jupyterhub-efs-quota monitor`, `reaper` and `check`; each has --help.
+    Other commands: `monitor`, `reaper`, `check` and `measure`; each has --help.
     """
 
     name = "jupyterhub-efs-quota"
     description = (
         "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
-        "Other commands: `jupyterhub-efs-quota monitor`, `reaper` and `check`; each has --help."
+        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `check` and `measure`;"
+        " each has --help."
     )
     flags: dict[Any, Any] = {
         "generate-config": (
@@ -301,5 +304,9 @@ def main(argv: list[str] | None = None) -> None:
         MonitorCommand().launch(argv[1:])
     elif subcommand == "reaper":
         ReaperCommand().launch(argv[1:])
+    elif subcommand == "measure":
+        from .terminal.measure import MeasureCommand
+
+        MeasureCommand().launch(argv[1:])
     else:
         ServiceCommand().launch(argv)

@@ -22,6 +22,7 @@ from .offload import Offload
 from .quota import messages
 from .quota.judge import distrusted, judge, record_usage
 from .quota.record import UNDEFINED_BYTES, Record
+from .quota.scanned import Advice, Scan, weigh
 from .quota.usage import Usage
 from .settings import EFSQuota
 
@@ -69,6 +70,7 @@ class Remeasure:
         self._offload = offload
         self._clock = clock
         self._places = asyncio.Semaphore(workers.most)
+        self._told: set[str] = set()
 
     async def measure(self, user: str, *, planned: Record | None = None) -> Record | None:
         """Measure a user's home, judge and save; the new record.
@@ -87,7 +89,7 @@ class Remeasure:
             return None
         try:
             usage = await self._workers.measure(
-                self._task(begun.home, self._settings.du_timeout_secs)
+                self._task(begun.home, self._settings.du_timeout_secs, self._limit(begun.record))
             )
             record = await self._offload.run(self._finish, begun, usage)
         except BaseException:
@@ -98,6 +100,30 @@ class Remeasure:
         self._say(begun.record, record, usage)
         return record
 
+    def take(self, user: str, planned: Record, scan: Scan) -> Record | None:
+        """Record what a scan says of a home; the new record (blocking).
+
+        None if the home is to be measured instead: the scan shows it over its quota, or
+        the record has changed since `planned` was read. Raises LockHeld while somebody
+        measures it, or ControlError.
+        """
+        with self._store.measuring(user), self._store.held(user) as held:
+            record = held.read()
+            if record is None or _moments(record) != _moments(planned):
+                return None
+            advice, taken = weigh(
+                record,
+                scan,
+                self._clock(),
+                allocated=self._allocated,
+                grace_secs=self._settings.grace_secs,
+            )
+            if advice is not Advice.TAKE:
+                return None
+            held.write(taken)
+        self._say(record, taken, scan.usage)
+        return taken
+
     async def verify(self, record: Record, budget_secs: float) -> Record:
         """Look whether a locked user still is over, for at most `budget_secs`.
 
@@ -106,8 +132,8 @@ class Remeasure:
         """
         home = await self._offload.run(self._resolve, record)
         started = self._clock()
-        ceiling = Ceiling(record.quota_bytes, record.quota_files or 0, self._allocated)
-        usage = await self._workers.measure(self._task(home, budget_secs, ceiling))
+        limit = self._limit(record)
+        usage = await self._workers.measure(self._task(home, budget_secs, limit, limit))
         if not usage.complete:
             return record
         return await self._offload.run(self._release, record, usage, started)
@@ -116,7 +142,12 @@ class Remeasure:
     def _allocated(self) -> bool:
         return self._settings.size_basis == "allocated"
 
-    def _task(self, home: str, deadline_secs: float, ceiling: Ceiling | None = None) -> Task:
+    def _limit(self, record: Record) -> Ceiling:
+        return Ceiling(record.quota_bytes, record.quota_files or 0, self._allocated)
+
+    def _task(
+        self, home: str, deadline_secs: float, limit: Ceiling, ceiling: Ceiling | None = None
+    ) -> Task:
         return Task(
             home,
             deadline_secs,
@@ -126,6 +157,7 @@ class Remeasure:
             ceiling=ceiling,
             allocated=self._allocated,
             walk_threads=self._settings.walk_threads,
+            limit=limit,
         )
 
     def _resolve(self, record: Record) -> str:
@@ -214,6 +246,16 @@ class Remeasure:
                 log,
                 logging.WARNING,
                 f"Quota for {record.user} keeps its old number: {doubt}.",
+                subsystem="Monitor",
+            )
+        if usage.why_walked and usage.why_walked not in self._told:
+            # Once, not for each of ten thousand homes that are all alike in this.
+            self._told.add(usage.why_walked)
+            event(
+                log,
+                logging.INFO,
+                f"The home of {record.user} is walked, as all are of which this is true:"
+                f" {usage.why_walked}",
                 subsystem="Monitor",
             )
         if usage.unreadable_names:

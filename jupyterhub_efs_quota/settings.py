@@ -10,9 +10,9 @@ import difflib
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from traitlets import (
     Bool,
@@ -36,9 +36,13 @@ from traitlets.config.loader import (
 
 from .errors import SettingsError
 from .homes import Homes, check_template
+from .measure.check_rules import checked_ages, checked_junk, checked_types
+from .measure.meters import METERS, WALK
+from .measure.rules import AGES_DAYS, JUNK, TYPES, Rules
 from .quota.limits import Limits
 from .quota.sizes import parse_size
 
+Value = TypeVar("Value")
 # How setup(c) hands the settings to the service that the hub starts.
 HANDED_OVER = "JUPYTERHUB_EFS_QUOTA_SETTINGS"
 # One environment variable may hold 128 KiB.
@@ -185,9 +189,18 @@ class EFSQuota(Configurable):
     du_timeout_secs = Seconds(
         3600.0, help="A measurement of one home is given up after this time."
     ).tag(config=True)
-    meter = Enum(["walk", "du"], "walk", help="What measures a home: our own walk, or GNU du.").tag(
-        config=True
-    )
+    meter = Enum(
+        list(METERS),
+        WALK,
+        help="""What measures a home: our own walk, GNU du, or the file system's own counter.
+
+        A counter answers at once, whatever the size of the home: `"cephfs"`, `"xfs"`,
+        `"ext4"`, `"btrfs"`, `"lustre"`, `"zfs"`, each for homes that were set up for it, and
+        `"lustre-user"`, `"zfs-user"`, which count all that a home's owner owns. `"auto"` asks
+        the counter of the file system that a home is on, and walks where there is none, where
+        it cannot tell about this home, where it does not tell the size of `size_basis`, and
+        whatever it says is over the quota. Read the how-to "Let the file system count" first.""",
+    ).tag(config=True)
     measure_concurrency = Int(4, min=1, help="How many homes are measured at a time.").tag(
         config=True
     )
@@ -208,6 +221,49 @@ class EFSQuota(Configurable):
         Unicode(),
         [".snapshot", ".zfs"],
         help="Names (or patterns like `*.snap`) of directories that are not measured.",
+    ).tag(config=True)
+
+    scan_file = Unicode(
+        "",
+        help="""A scan by wrstat, or by `measure --export`, to read instead of the homes.
+
+        A path, or a pattern such as `/scans/*_users*.stats.gz`, of which the newest counts.
+        Homes that are within their quota, by the record and by the scan, get the scan's
+        numbers. All others are measured, and so are all if the scan is no use.""",
+    ).tag(config=True)
+    scan_max_age_secs = Seconds(
+        172800.0, help="Scans that began longer ago than this are not read."
+    ).tag(config=True)
+    scan_home_root = Unicode(
+        "",
+        help="""Where `home_root` is in the scan, if it was made with other paths.
+
+        Empty: the paths are those that `home_root` has here, with symbolic links resolved.""",
+    ).tag(config=True)
+    file_types = Dict(
+        key_trait=Unicode(),
+        value_trait=List(Unicode()),
+        default_value={name: list(extensions) for name, extensions in TYPES.items()},
+        help="""What files are sorted into by the last extension of their names.
+
+        A name for each type, with its extensions: lower case, without the dot. What has none
+        of them is `other`. To add to the defaults, write
+        `c.EFSQuota.file_types.update({"point clouds": ["las", "laz"]})`.""",
+    ).tag(config=True)
+    junk = Dict(
+        key_trait=Unicode(),
+        value_trait=List(Unicode()),
+        default_value={kind: list(patterns) for kind, patterns in JUNK.items()},
+        help="""What can be done without, by kind: patterns for folders and files.
+
+        A pattern that ends in `/` is for folders, another for files. One with a further `/`
+        is a path from the home (`/.cache/`), another a name at any depth (`__pycache__/`).
+        `*`, `?` and `[0-9]` match within one name. Nothing is removed: it is only shown.""",
+    ).tag(config=True)
+    age_days = List(
+        Int(),
+        list(AGES_DAYS),
+        help="Where one band of ages ends and the next begins, in days, rising.",
     ).tag(config=True)
 
     on_lockout = Enum(
@@ -253,7 +309,7 @@ class EFSQuota(Configurable):
         False for a service that something else than the hub starts.""",
     ).tag(config=True)
 
-    @validate("quota_control", "home_root", "config_file")
+    @validate("quota_control", "home_root", "config_file", "scan_file", "scan_home_root")
     def _absolute(self, proposal: Any) -> str:
         path = Path(proposal["value"])
         if proposal["value"] and (not path.is_absolute() or ".." in path.parts):
@@ -262,6 +318,18 @@ class EFSQuota(Configurable):
                 f" not {proposal['value']!r}"
             )
         return str(proposal["value"])
+
+    @validate("file_types")
+    def _known_types(self, proposal: Any) -> dict[str, list[str]]:
+        return _checked(proposal, checked_types)
+
+    @validate("junk")
+    def _known_junk(self, proposal: Any) -> dict[str, list[str]]:
+        return _checked(proposal, checked_junk)
+
+    @validate("age_days")
+    def _rising_ages(self, proposal: Any) -> list[int]:
+        return _checked(proposal, checked_ages)
 
     @validate("grace_secs", "stale_quota_secs", "verify_secs")
     def _finite(self, proposal: Any) -> float:
@@ -284,6 +352,22 @@ class EFSQuota(Configurable):
             user_files=self.user_file_limits,
         )
 
+    def rules(self, now: float) -> Rules:
+        """How homes are summed up; ages count back from `now` (Unix time)."""
+        return Rules(
+            now=int(now),
+            types=tuple((name, tuple(group)) for name, group in self.file_types.items()),
+            junk=tuple((kind, tuple(group)) for kind, group in self.junk.items()),
+            ages_days=tuple(self.age_days),
+        )
+
+
+def _checked(proposal: Any, check: Callable[[Value], Value]) -> Value:
+    try:
+        return check(proposal["value"])
+    except ValueError as error:
+        raise TraitError(f"{proposal['trait'].name}: {error}") from None
+
 
 def resolve(config: Config) -> EFSQuota:
     """The settings in a configuration, and in the file that its `config_file` names.
@@ -298,13 +382,27 @@ def resolve(config: Config) -> EFSQuota:
     settings = EFSQuota()
     for name, value in section.items():
         _assign(settings, name, value)
-    limits = settings.limits()
-    on_files = limits.default_files or limits.group_files or limits.user_files
-    if on_files and settings.meter == "du":
-        raise SettingsError(
-            "c.EFSQuota.meter = 'du' counts no files: limits on files need meter = 'walk'."
-        )
+    _check_meter(settings)
     return settings
+
+
+def _check_meter(settings: EFSQuota) -> None:
+    meter, facts = settings.meter, METERS[settings.meter]
+    limits = settings.limits()
+    if not facts.files and (limits.default_files or limits.group_files or limits.user_files):
+        raise SettingsError(
+            f"c.EFSQuota.meter = {meter!r} counts no files: limits on files need meter = 'walk'."
+        )
+    amiss = facts.amiss(
+        settings.size_basis,
+        cross_mounts=settings.cross_mounts,
+        skip=settings.skip_directories,
+    )
+    if amiss is not None:
+        raise SettingsError(
+            f"c.EFSQuota.meter = {meter!r} cannot be: {amiss}. Change one of them, or set"
+            " meter = 'walk'."
+        )
 
 
 def _assign(settings: EFSQuota, name: str, value: Any) -> None:

@@ -16,6 +16,7 @@ from ..quota.limits import Limits
 from ..quota.record import Record, State
 from ..remeasure import Remeasure
 from .cycle import Rooms, as_listed, failed, over_all_users
+from .scans import Scans
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Monitor:
         self._limits: Limits = rooms.settings.limits()
         self._remeasure = remeasure
         self._dry_run = dry_run
+        self._scans = Scans(rooms, remeasure) if rooms.settings.scan_file else None
 
     def decide(self, user: HubUser, record: Record | None) -> Plan:
         """What to do about a user whose home is there. Pure but for the clock."""
@@ -77,6 +79,8 @@ class Monitor:
         plans: list[Plan] = []
         async for some in over_all_users(self._rooms, self._look_at):
             plans += some
+        if self._scans is not None:
+            plans = await self._scans.serve(plans, dry_run=self._dry_run)
         plans.sort(key=lambda plan: plan.rank)
         if not self._dry_run:
             pending = deque(plans)
@@ -119,9 +123,11 @@ class Monitor:
         self._rooms.board.saw(user, plan.record, by=NAME)
         if not plan.record.quota_enabled:
             self._say(logging.INFO, f"Quota monitoring for user {name} is disabled.  Skipping.")
-        elif plan.why is None:
+            return None
+        if plan.why is None:
             self._say(logging.INFO, f"User {name} quota sufficiently recent.  Skipping.")
-        return plan if plan.why is not None else None
+        # A scan may know better than a record that is recent.
+        return plan if plan.why is not None or self._scans is not None else None
 
     def _save(self, user: HubUser) -> Plan:
         with self._rooms.store.held(user.name, create=True) as held:

@@ -67,24 +67,30 @@ static bool is_gone(int error)
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
+/* Keep the first few by name, so that they do not depend on who comes first. With the lock
+   held. */
+static void keep_name(struct walk *walk, const char *name, int error)
+{
+    struct unreadable *names = walk->found->names, kept = {strdup(name), error};
+    for (int i = 0; i < NAMES_KEPT && kept.name != NULL; i++)
+        if (names[i].name == NULL || strcmp(kept.name, names[i].name) < 0) {
+            struct unreadable later = names[i];
+            names[i] = kept;
+            kept = later;
+        }
+    free(kept.name);
+}
+
 static void skipped(struct worker *worker, const char *name, int error)
 {
     struct walk *walk = worker->walk;
     worker->counts.unreadable++;
     if (is_gone(error)) {
         worker->counts.vanished++;
-    } else if (atomic_load(&walk->names_count) < NAMES_KEPT) {
-        char *copy = strdup(name);
+    } else {
         lock(worker, &walk->lock);
-        int count = atomic_load(&walk->names_count);
-        if (copy != NULL && count < NAMES_KEPT) {
-            walk->found->names[count].name = copy;
-            walk->found->names[count].error = error;
-            atomic_store(&walk->names_count, count + 1);
-            copy = NULL;
-        }
+        keep_name(walk, name, error);
         unlock(&walk->lock);
-        free(copy);
     }
 }
 
@@ -611,7 +617,8 @@ int walk_home(const struct task *task, struct found *found)
         error = look_after(&walk);
     found->ending = (enum ending)atomic_load(&walk.ending);
     found->threads = walk.started;
-    found->names_count = atomic_load(&walk.names_count);
+    while (found->names_count < NAMES_KEPT && found->names[found->names_count].name != NULL)
+        found->names_count++;
     clear(&walk);
     if (walk.home != NULL) {
         int lacking = finish_tally(&walk);

@@ -102,7 +102,6 @@ struct walk {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t work, over;
     struct found *found;
-    atomic_int names_count;
     /* The stacks of what waits: batches go first, directories that were set aside last. */
     struct batch *batches;
     struct directory *directories, *set_aside;

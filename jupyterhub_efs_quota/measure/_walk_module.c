@@ -17,8 +17,8 @@ struct looker {
     PyObject *progress;
 };
 
-/* Tell how far the walk is; whether that, or a signal's handler, has raised. The walk runs
-   without Python's lock. */
+/* Tell how far the walk is; whether it is to end, by the answer or because that or a signal's
+   handler has raised. The walk runs without Python's lock. */
 static bool look(void *state, uint64_t files, uint64_t bytes, uint64_t dirs)
 {
     struct looker *looker = state;
@@ -28,7 +28,7 @@ static bool look(void *state, uint64_t files, uint64_t bytes, uint64_t dirs)
         PyObject *answer =
             PyObject_CallFunction(looker->progress, "KKK", (unsigned long long)files,
                                   (unsigned long long)bytes, (unsigned long long)dirs);
-        raised = answer == NULL;
+        raised = answer == NULL || PyObject_IsTrue(answer) != 0;
         Py_XDECREF(answer);
     }
     looker->python = PyEval_SaveThread();
@@ -255,7 +255,7 @@ static PyObject *as_dictionary(const struct found *found, const struct rules *ru
         "lost_dirs", (unsigned long long)counts->lost_dirs,
         "changed", found->changed,
         "names", tuple_of((size_t)found->names_count, found->names, sizeof *found->names, as_name),
-        "timed_out", PyBool_FromLong(found->ending == TIMED_OUT),
+        "timed_out", PyBool_FromLong(found->ending == TIMED_OUT || found->ending == INTERRUPTED),
         "proven_over", PyBool_FromLong(found->ending == PROVEN_OVER),
         "threads", found->threads,
         "links", tuple_of(details->links_count, details->links, sizeof *details->links, as_link),

@@ -96,7 +96,7 @@ class Rules:
     def extensions(self) -> dict[bytes, int]:
         """The number of the type of each extension."""
         return {
-            extension.encode(): number
+            os.fsencode(extension.lower()): number
             for number, (_, extensions) in enumerate(self.types)
             for extension in extensions
         }

@@ -2,7 +2,7 @@
 
 Called by `walk.py` where the compiled one could not be built. No link is ever followed:
 each directory is opened relative to its parent's handle. Depth costs no recursion and few
-open files; width no memory.
+open files; width no memory. What it finds is added up in a book (book.py).
 """
 
 from __future__ import annotations
@@ -14,27 +14,25 @@ import re
 import resource
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
 from ..errors import MeasureError
-from ..quota.usage import Usage
-from .task import Task
+from .book import Book
+from .part import Part
+from .tally import Opened
+from .task import Progress, Task
 
 Answer = TypeVar("Answer")
 
-_NAMES_KEPT = 5
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _NO_HANDLES = (errno.EMFILE, errno.ENFILE)
-_BLOCK = 512
-# The bits of a mode that say what it is, and what they may say. Plain numbers: a call of
-# the stat module for each entry would show.
+# The bits of a mode that say what it is. Plain numbers: a call of the stat module for
+# each entry would show.
 _KIND = 0o170000
 _DIRECTORY = stat.S_IFDIR
-_SIZED = (stat.S_IFREG, stat.S_IFLNK)
 # Directories open at a time: far below the usual limit of 1024 files in a process.
 _MOST_OPEN = 256
 _LEAST_OPEN = 8
@@ -43,6 +41,7 @@ _MOST_PENDING = 4096
 # The clock is looked at in time for a deadline, yet not at every entry.
 _LOOK_SECS = 0.05
 _LOOK_ENTRIES = 1024
+_TELL_SECS = 0.1
 # A process out of file handles waits for others to close theirs.
 _HANDLES_WAIT_SECS = 0.05
 
@@ -52,12 +51,13 @@ class _Directory:
     """A directory on the way down.
 
     `handle` is None while it is closed; `pending` is what is to be entered, and `entries`
-    what is still to be read.
+    what is still to be read. The book counts it under `folder`.
     """
 
     name: str
     identity: tuple[int, int]
     handle: int | None
+    folder: Opened | None = None
     entries: Iterator[os.DirEntry[str]] | None = None
     pending: list[str] = field(default_factory=list)
     lost: OSError | None = None
@@ -67,9 +67,9 @@ class _Stop(Exception):
     """The deadline has passed, or the home is proven over its ceiling."""
 
 
-def walk_in_python(task: Task) -> Usage:
-    """Measure one home. Raises MeasureError if it cannot be opened at all."""
-    return _Walk(task).run()
+def walk_in_python(task: Task, progress: Progress | None = None) -> Part:
+    """Measure one home, or a part of it. Raises MeasureError if it cannot be opened at all."""
+    return _Walk(task, progress).run()
 
 
 def open_home(home: str, wait: Callable[[], None]) -> int:
@@ -78,15 +78,17 @@ def open_home(home: str, wait: Callable[[], None]) -> int:
     `wait` is called while the process has no handles left.
     """
     try:
-        return _when_handles_are_left(lambda: os.open(home, _OPEN), wait)
+        return open_directory(home, None, wait)
     except OSError as error:
         raise MeasureError(f"The home {home!r} cannot be opened: {error.strerror}.") from None
 
 
-def show(name: bytes, number: int) -> str:
-    """A name that could not be read and why, for a log line; odd bytes are escaped."""
-    shown = name.decode(errors="backslashreplace").encode("unicode_escape").decode()
-    return f"{shown}: {os.strerror(number)}"
+def open_directory(name: str, start: int | None, wait: Callable[[], None]) -> int:
+    """A handle of a directory in the one of `start`; no link is followed. Raises OSError.
+
+    `wait` is called while the process has no handles left.
+    """
+    return _when_handles_are_left(lambda: os.open(name, _OPEN, dir_fd=start), wait)
 
 
 def most_open() -> int:
@@ -108,29 +110,25 @@ def _when_handles_are_left(call: Callable[[], Answer], wait: Callable[[], None])
 
 
 class _Walk:
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, progress: Progress | None) -> None:
         self._task = task
+        self._progress = progress
+        self._told = time.monotonic()
+        self._book = Book(task)
         self._deadline = time.monotonic() + task.deadline_secs
         self._skip = re.compile(
             b"|".join(os.fsencode(fnmatch.translate(p)) for p in task.skip) or rb"(?!)"
         )
         self._most_open = most_open()
-        self._device = 0
-        self._changed = 0.0
         self._path: list[_Directory] = []
         self._open = 0
-        # Above this level all handles are closed that may be, but for the home's.
+        # Above this level all handles are closed that may be, but for the first one's.
         self._closed_above = 1
-        self._linked: set[tuple[int, int]] = set()
         self._looked = time.monotonic()
         self._until_look = 1
-        self._bytes = self._allocated = self._files = self._dirs = 0
-        self._unreadable = self._vanished = self._lost_dirs = 0
-        self._names: list[str] = []
-        self._proven = False
 
-    def run(self) -> Usage:
-        timed_out = False
+    def run(self) -> Part:
+        timed_out = proven = False
         try:
             self._begin(open_home(self._task.home, self._wait_for_handles))
             while self._path:
@@ -142,50 +140,75 @@ class _Walk:
                 else:
                     self._leave()
         except _Stop:
-            timed_out = not self._proven
+            proven = self._book.over_ceiling()
+            timed_out = not proven
         finally:
-            for directory in self._path:
+            for directory in reversed(self._path):
                 directory.entries = None
                 self._close(directory)
-        return Usage(
-            bytes=self._bytes,
-            allocated=self._allocated,
-            files=self._files,
-            dirs=self._dirs,
-            unreadable=self._unreadable,
-            vanished=self._vanished,
-            lost_dirs=self._lost_dirs,
-            changed=self._changed,
-            unreadable_names=tuple(self._names),
-            timed_out=timed_out,
-            proven_over=self._proven,
-            meter="walk",
-        )
+                self._book.leave(directory.folder)
+        return self._book.part(timed_out=timed_out, proven_over=proven, shared=self._task.in_parts)
 
-    def _begin(self, handle: int) -> None:
-        found = os.fstat(handle)
-        self._device = found.st_dev
-        self._changed = found.st_mtime
-        self._count_directory(self._task.home, found, handle)
+    def _begin(self, home: int) -> None:
+        """Go to where this part begins, and count it."""
+        found = os.fstat(home)
+        self._book.device = found.st_dev
+        self._book.changed = found.st_mtime
+        below = self._task.below
+        if not below:
+            self._count_directory(self._task.home, found, home, self._book.begin((), found))
+            return
+        try:
+            handle = self._open_below(home, below)
+        except OSError as error:
+            self._book.skipped(below[-1], error, directory=True)
+            return
+        finally:
+            os.close(home)
+        if handle is not None:
+            found = os.fstat(handle)
+            path = tuple(map(os.fsencode, below))
+            self._count_directory(below[-1], found, handle, self._book.begin(path, found))
+
+    def _open_below(self, home: int, names: Sequence[str]) -> int | None:
+        """A handle of a folder of the home, or None if it is on another file system.
+
+        Goes down name by name, so that no link is followed.
+        """
+        handle = home
+        for name in names:
+            try:
+                deeper = self._handle(name, handle)
+            finally:
+                if handle != home:
+                    os.close(handle)
+            handle = deeper
+            if self._is_elsewhere(os.fstat(handle)):
+                os.close(handle)
+                return None
+        return handle
+
+    def _is_elsewhere(self, found: os.stat_result) -> bool:
+        return found.st_dev != self._book.device and not self._task.cross_mounts
 
     def _enter(self, name: str, parent: _Directory) -> None:
         """Open a directory below its parent, count it and its entries."""
         try:
             handle = self._handle(name, self._reach(parent))
         except OSError as error:
-            self._skipped(name, error)
-            self._lost_dirs += error.errno in _GONE
+            self._book.skipped(name, error, directory=True)
             return
         found = os.fstat(handle)
-        if found.st_dev != self._device and not self._task.cross_mounts:
+        if self._is_elsewhere(found):
             os.close(handle)
             return
-        self._count_directory(name, found, handle)
+        folder = self._book.enter(parent.folder, name, found)
+        self._count_directory(name, found, handle, folder)
 
-    def _count_directory(self, name: str, found: os.stat_result, handle: int) -> None:
-        self._dirs += 1
-        self._allocated += found.st_blocks * _BLOCK
-        here = _Directory(name, (found.st_dev, found.st_ino), handle)
+    def _count_directory(
+        self, name: str, found: os.stat_result, handle: int, folder: Opened | None
+    ) -> None:
+        here = _Directory(name, (found.st_dev, found.st_ino), handle, folder)
         self._path.append(here)
         self._open += 1
         try:
@@ -194,7 +217,7 @@ class _Walk:
                 lambda: os.scandir(handle), self._wait_for_handles
             )
         except OSError as error:
-            self._skipped(name, error)
+            self._book.skipped(name, error)
             return
         self._read(here)
         if self._open > self._most_open:
@@ -207,6 +230,7 @@ class _Walk:
         if above is not None and above.handle is None:
             self._reopen(above, done)
         self._close(done)
+        self._book.leave(done.folder)
 
     def _reopen(self, above: _Directory, below: _Directory) -> None:
         """Open a closed directory again through `..`, unless that leads elsewhere by now."""
@@ -257,9 +281,7 @@ class _Walk:
         return handle
 
     def _handle(self, name: str, start: int) -> int:
-        return _when_handles_are_left(
-            lambda: os.open(name, _OPEN, dir_fd=start), self._wait_for_handles
-        )
+        return open_directory(name, start, self._wait_for_handles)
 
     def _wait_for_handles(self) -> None:
         """Close a handle of our own, or else wait for others to close theirs."""
@@ -302,14 +324,14 @@ class _Walk:
                 if len(here.pending) >= _MOST_PENDING and not crowded:
                     return
         except OSError as error:
-            self._skipped(here.name, error)
+            self._book.skipped(here.name, error)
         here.entries = None
         self._look()
 
     def _count(self, here: _Directory, entries: Iterator[os.DirEntry[str]]) -> int:
-        """Count some entries; how many there were. The one loop that has to be quick."""
-        seen = size = blocks = files = 0
-        linked = self._linked
+        """Count some entries; how many there were. A loop that has to be quick."""
+        seen = 0
+        found_here: list[tuple[str, os.stat_result]] = []
         try:
             for entry in entries:
                 seen += 1
@@ -319,47 +341,29 @@ class _Walk:
                         continue
                     found = entry.stat(follow_symlinks=False)
                 except OSError as error:
-                    self._skipped(entry.name, error)
+                    self._book.skipped(entry.name, error)
                     continue
-                kind = found.st_mode & _KIND
-                if kind == _DIRECTORY:
+                if found.st_mode & _KIND == _DIRECTORY:
                     self._note(here, entry.name)
-                    continue
-                if found.st_nlink > 1:
-                    identity = (found.st_dev, found.st_ino)
-                    if identity in linked:
-                        continue
-                    linked.add(identity)
-                files += 1
-                if kind in _SIZED:
-                    size += found.st_size
-                    blocks += found.st_blocks
+                else:
+                    found_here.append((entry.name, found))
         finally:
-            self._files += files
-            self._bytes += size
-            self._allocated += blocks * _BLOCK
+            self._book.count(here.folder, found_here)
         return seen
 
     def _note(self, here: _Directory, name: str) -> None:
         if not self._skip.fullmatch(os.fsencode(name)):
             here.pending.append(name)
 
-    def _skipped(self, name: str, error: OSError) -> None:
-        self._unreadable += 1
-        if error.errno in _GONE:
-            self._vanished += 1
-        elif len(self._names) < _NAMES_KEPT:
-            self._names.append(show(os.fsencode(name), error.errno or 0))
-
     def _look(self) -> None:
         """Stop at the deadline, or when the home is proven over its ceiling."""
-        ceiling = self._task.ceiling
-        if ceiling is not None and ceiling.passed(self._bytes, self._allocated, self._files):
-            self._proven = True
-            raise _Stop
         now = time.monotonic()
-        if now > self._deadline:
+        if now > self._deadline or self._book.over_ceiling():
             raise _Stop
+        if self._progress is not None and now - self._told > _TELL_SECS:
+            self._told = now
+            if self._progress(*self._book.counted()):
+                raise _Stop
         late = now - self._looked > _LOOK_SECS
         self._until_look = (
             max(1, self._until_look // 4) if late else min(_LOOK_ENTRIES, 2 * self._until_look)

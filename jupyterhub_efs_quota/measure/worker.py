@@ -15,7 +15,9 @@ import threading
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .counters import count, count_or_walk
 from .du import du
+from .meters import AUTO, DU, WALK
 from .task import Task, dump_answer, load_task
 from .walk import walk
 
@@ -24,7 +26,11 @@ NICENESS = 19
 
 def measure(task: Task) -> Usage:
     """Measure one home with the meter that its task names. Raises MeasureError."""
-    return du(task) if task.meter == "du" else walk(task)
+    if task.meter == WALK:
+        return walk(task)
+    if task.meter == DU:
+        return du(task)
+    return count_or_walk(task, walk) if task.meter == AUTO else count(task)
 
 
 def main() -> None:

@@ -1,7 +1,10 @@
 """A hub that is told what to answer, for the tests of what talks to one."""
 
 import asyncio
+import importlib.util
 import json
+import os
+import sys
 
 import pytest
 import tornado.httpserver
@@ -10,6 +13,13 @@ from tornado.testing import bind_unused_port
 
 from jupyterhub_efs_quota.hub import client
 from jupyterhub_efs_quota.hub.client import HubClient
+
+# A build of the compiled walk to be tested instead of the installed one.
+if "WALK_LIBRARY" in os.environ:
+    spec = importlib.util.spec_from_file_location(
+        "jupyterhub_efs_quota.measure._walk", os.environ["WALK_LIBRARY"]
+    )
+    sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 
 
 def a_user(name, **more):

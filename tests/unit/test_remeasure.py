@@ -15,6 +15,7 @@ from jupyterhub_efs_quota.errors import (
     MeasureError,
     StoreError,
 )
+from jupyterhub_efs_quota.measure.task import Ceiling
 from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.quota.usage import Usage
 
@@ -301,6 +302,46 @@ async def test_the_settings_go_with_the_task(remeasure, rooms, write, home_of, m
     assert (task.skip, task.allocated, task.deadline_secs) == (("x",), True, 77)
     assert task.ceiling is None
     assert record.actual_bytes == 4096
+
+
+async def test_the_limit_goes_with_the_task_for_a_walk_to_confirm(
+    remeasure, rooms, write, home_of, meter
+):
+    home_of("homer")
+    record = write("homer", quota_bytes=300, quota_files=20, actual_bytes=400)
+    rooms.settings.size_basis = "allocated"
+    await remeasure.measure("homer")
+    await remeasure.verify(record, 3.0)
+    limit = Ceiling(300, 20, allocated=True)
+    assert [(task.ceiling, task.limit) for task in meter.tasks] == [(None, limit), (limit, limit)]
+
+
+async def test_why_a_counter_was_not_asked_is_said_once_for_all_homes(
+    remeasure, write, home_of, meter, log_lines
+):
+    for user in ("homer", "marge", "bart"):
+        home_of(user)
+        write(user)
+        why = "It has no project id." if user != "bart" else "It is no subvolume."
+        meter.usage = Usage(5, files=1, dirs=1, why_walked=why)
+        await remeasure.measure(user)
+    said = [line["message"] for line in log_lines.lines if "walked" in line["message"]]
+    assert said == [
+        "The home of homer is walked, as all are of which this is true: It has no project id.",
+        "The home of bart is walked, as all are of which this is true: It is no subvolume.",
+    ]
+
+
+async def test_what_a_counter_says_is_recorded_and_keeps_the_number_of_files(
+    remeasure, rooms, write, home_of, meter
+):
+    rooms.settings.size_basis = "allocated"
+    home_of("homer")
+    write("homer", actual_bytes=9000, usage_files=7, unreadable=2)
+    meter.usage = Usage(allocated=4096, meter="xfs", changed=0.0)
+    record = await remeasure.measure("homer")
+    assert (record.actual_bytes, record.allocated_bytes, record.meter) == (4096, 4096, "xfs")
+    assert (record.usage_files, record.unreadable) == (7, 0)
 
 
 async def test_a_time_out_is_recorded_and_keeps_the_number(remeasure, store, write, home_of, meter):

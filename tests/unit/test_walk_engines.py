@@ -751,22 +751,30 @@ def test_a_slow_walk_stops_when_proven_over(engine, home, slow, library):
 # What the compiler and its checkers say.
 
 
-@pytest.mark.parametrize("checker", ["address,undefined", "thread"])
-def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
-    library = tmp_path / "_walk.abi3.so"
+CHECKED = {
+    "ASAN_OPTIONS": "detect_leaks=1:exitcode=0",
+    "TSAN_OPTIONS": "exitcode=0:report_signal_unsafe=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "PYTHONMALLOC": "malloc",
+}
+
+
+def build_checked(library, checker):
+    """Build with one of the compiler's checkers; what is to be preloaded for it."""
     try:
         build(library, f"-fsanitize={checker}", "-fno-omit-frame-pointer")
     except subprocess.CalledProcessError:
         pytest.skip("this gcc has no such checker")
-    runtime = subprocess.run(
+    return subprocess.run(
         [GCC, f"-print-file-name=lib{checker[0]}san.so"], capture_output=True, check=True, text=True
     ).stdout.strip()
-    environment = {
-        "ASAN_OPTIONS": "detect_leaks=1:exitcode=0",
-        "TSAN_OPTIONS": "exitcode=0:report_signal_unsafe=0",
-        "UBSAN_OPTIONS": "print_stacktrace=1",
-        "PYTHONMALLOC": "malloc",
-    }
+
+
+@needs_gcc
+@pytest.mark.parametrize("checker", ["address,undefined", "thread"])
+def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
+    library = tmp_path / "_walk.abi3.so"
+    runtime = build_checked(library, checker)
     make_deep(home, 300)
     make_files(home, 40, 30)
     make_files(home / "d", 1, 700)
@@ -777,8 +785,8 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
     (home / "d7/__pycache__").mkdir()
     (home / "d7/core.17").touch()
     few = Rules(now=2_000_000_000, folders=5, largest=3, places=2)
-    quick = {**environment, "LD_PRELOAD": runtime}
-    slowly = {**environment, **slow, "LD_PRELOAD": f"{runtime}:{slow['LD_PRELOAD']}"}
+    quick = {**CHECKED, "LD_PRELOAD": runtime}
+    slowly = {**CHECKED, **slow, "LD_PRELOAD": f"{runtime}:{slow['LD_PRELOAD']}"}
     whole = None
     for more, asked in (
         (quick, {}),
@@ -800,6 +808,27 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
             del found["secs"]
             whole = whole or found
             assert found == whole
+
+
+@needs_gcc
+@pytest.mark.parametrize("checker", ["address,undefined", "thread"])
+def test_the_checkers_find_nothing_in_odd_trees(tmp_path, checker):
+    library = tmp_path / "_walk.abi3.so"
+    runtime = build_checked(library, checker)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-cov"]
+        + ["tests/unit/test_summary.py", "-k", f"{COMPILED} and (plain_look or totals)"],
+        cwd=TOP,
+        env={**os.environ, **CHECKED, "LD_PRELOAD": runtime, "WALK_LIBRARY": str(library)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    assert "2 passed" in ran.stdout
+    said = ran.stdout + ran.stderr
+    assert "_walk" not in said, said
+    assert "runtime error" not in said, said
 
 
 # Which engine walks.

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.errors import MeasureError
+from jupyterhub_efs_quota.measure.meters import METERS
 from jupyterhub_efs_quota.measure.task import (
     Ceiling,
     Task,
@@ -34,15 +35,17 @@ def mine():
 
 SHARED = []
 odd_text = file_names.map(os.fsdecode)
+ceilings = st.none() | st.builds(Ceiling, st.integers(0, 2**80), st.integers(0, 2**80))
 tasks = st.builds(
     Task,
     home=odd_text,
     deadline_secs=st.floats(0, 1e6),
-    meter=st.sampled_from(["walk", "du"]),
+    meter=st.sampled_from(sorted(METERS)),
     cross_mounts=st.booleans(),
     skip=st.lists(odd_text, max_size=3).map(tuple),
-    ceiling=st.none() | st.builds(Ceiling, st.integers(0, 2**80), st.integers(0, 2**80)),
+    ceiling=ceilings,
     allocated=st.booleans(),
+    limit=ceilings,
 )
 counts = st.none() | st.integers(0, 2**80)
 usages = st.builds(
@@ -56,6 +59,7 @@ usages = st.builds(
     unreadable_names=st.lists(odd_text, max_size=3).map(tuple),
     timed_out=st.booleans(),
     proven_over=st.booleans(),
+    why_walked=st.text(),
 )
 
 
@@ -95,6 +99,21 @@ async def test_both_meters_are_there(workers, tmp_path, meter):
     usage = await workers.measure(Task(str(fill(tmp_path / "home", 5000)), 60, meter=meter))
     assert usage.bytes >= 5000
     assert usage.meter == meter
+
+
+@pytest.mark.parametrize("meter", sorted(set(METERS) - {"walk", "du"}))
+async def test_what_counts_itself_is_asked_in_a_worker_and_never_guesses(workers, tmp_path, meter):
+    """No test directory is set up for a counter: `auto` walks, and all others say why not."""
+    home = fill(tmp_path / "home", 5000)
+    allocated = "allocated" in METERS[meter].sizes
+    task = Task(str(home), 60, meter=meter, allocated=allocated)
+    if meter == "auto":
+        usage = await workers.measure(task)
+        assert (usage.bytes, usage.meter) == (5000, "walk")
+        assert usage.why_walked
+    else:
+        with pytest.raises(MeasureError, match=f"meter = '{meter}' cannot count .*home"):
+            await workers.measure(task)
 
 
 async def test_a_home_whose_name_is_no_text_is_measured(workers, tmp_path):
