@@ -56,6 +56,7 @@ def program(*command: str, env: Mapping[str, str] | None = None) -> Cost:
     start = time.perf_counter()
     running = subprocess.Popen(
         ["nice", f"-n{NICENESS}", *command],
+        cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=env,

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from jupyterhub_efs_quota import commands
 from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES, PYTHON
 
 from .line import ENGINE_NAMES, Line, Target, at_most, left_out, share_line
@@ -44,11 +43,10 @@ def warm(plan: Plan) -> Iterator[Line]:
                 continue
             yield from _engine_lines(plan, walker, engine, tree)
         yield from _summary_lines(plan, walker, tree)
-    if has_command():
-        runs = in_turn(lambda: du(tree), lambda: program(*command(tree)), plan.pairs)
-        yield share_line("`jupyterhub-efs-quota measure`, as a process", shares(runs), None)
-    else:
-        yield left_out("`jupyterhub-efs-quota measure`, as a process", "there is no such command")
+    command = (sys.executable, "-m", "jupyterhub_efs_quota", "measure", str(tree))
+    runs = in_turn(lambda: du(tree), lambda: program(*command), plan.pairs)
+    what = "`jupyterhub-efs-quota measure`, with its start and all that it tells"
+    yield share_line(what, shares(runs), note=f"du and this: {typical(runs)}")
 
 
 def peers(plan: Plan) -> Iterator[Line]:
@@ -70,16 +68,6 @@ def peers(plan: Plan) -> Iterator[Line]:
             continue
         cpu = f"CPU: {sorted(shares(runs, 'cpu'))[len(runs) // 2]:.2f} of du's"
         yield share_line(f"`{name}`", shares(runs), note=cpu)
-
-
-def has_command() -> bool:
-    """Whether the package has `jupyterhub-efs-quota measure`."""
-    return "measure" in commands.ServiceCommand().subcommands
-
-
-def command(tree: Path) -> tuple[str, ...]:
-    """That command, for a tree."""
-    return (sys.executable, "-m", "jupyterhub_efs_quota", "measure", str(tree))
 
 
 def _tree(plan: Plan) -> Path:
