@@ -74,6 +74,7 @@ def growth(plan: Plan) -> Iterator[Line]:
             )
         entries = found.files + found.dirs
         usecs = statistics.median(ours.wall for _, ours in runs) / entries * 1e6
+        cpu = statistics.median(ours.cpu for _, ours in runs) / entries * 1e6
         share = statistics.median(shares(runs))
         grown = usecs / last[1] if last else None
         yield Line(
@@ -81,7 +82,8 @@ def growth(plan: Plan) -> Iterator[Line]:
             f"{usecs:.2f} µs an entry" + (f", {grown:.2f} of that before" if grown else ""),
             _STRAIGHT.text if grown else "",
             _STRAIGHT.met_by(round(grown, 2)) if grown else None,
-            f"{share:.2f} of du's time; du and this: {typical(runs)}",
+            f"{share:.2f} of du's time; du and this: {typical(runs)};"
+            f" CPU of this: {cpu:.2f} µs an entry",
             short=size == _GROWTH[-1],
         )
         last = (entries, usecs)
