@@ -28,8 +28,9 @@ What `./scripts/bench` found, and what we want of it. Times are set against thos
 `du -s` on the same tree: a run of du, then one of ours, and so on; the ratio is the median
 of those pairs, with the least and the most behind it. The walk is timed in a process that
 is already up, as the service's workers are, and du as the program that it is. Both run at
-nice 19. The load is that of everything on the machine; where it is high, the absolute times
-are longer than they need be.
+nice 19. The load is that of everything on the machine: where it was near the number of CPUs
+or above, a walk in several threads had no CPU to spread to, and its ratios are worse than
+they need be.
 """
 
 
