@@ -43,7 +43,7 @@ def test_the_walk_is_measured_next_to_du_and_its_trees_are_removed(tmp_path):
     found = rows(ran)
     assert " of du (" in found["the compiled walk, time"]
     assert " of that without (" in found["the compiled walk with the summary, time"]
-    assert " µs an entry" in found["a home of 20,000 entries"]
+    assert " of that before (du's: " in found["a home of 20,000 entries"]
     assert " MiB over idle" in found["the compiled walk: a home of 20,000 entries"]
     assert " of du, " in found["the compiled walk: 10,000 entries in one directory"]
     assert not any("not measured" in cell for what, cell in found.items() if "`" not in what)
