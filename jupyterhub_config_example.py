@@ -93,6 +93,11 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # asks it where it can tell, "cephfs", "xfs", "ext4", "btrfs", "lustre" and "zfs" insist.
 # c.EFSQuota.meter = "walk"
 # c.EFSQuota.walk_threads = 64
+
+# How many calls a second all measurements make (0: as many as they can), and how many times
+# slower than usual the store may get before they slow down.
+# c.EFSQuota.max_calls_per_second = 0
+# c.EFSQuota.brake_at = 3.0
 # c.EFSQuota.cross_mounts = False
 # c.EFSQuota.skip_directories = [".snapshot", ".zfs"]
 

@@ -24,12 +24,14 @@ walk = Extension(
         "jupyterhub_efs_quota/measure/_walk_handles.c",
         "jupyterhub_efs_quota/measure/_walk_linked.c",
         "jupyterhub_efs_quota/measure/_walk_module.c",
+        "jupyterhub_efs_quota/measure/_walk_pace.c",
         "jupyterhub_efs_quota/measure/_walk_pattern.c",
         "jupyterhub_efs_quota/measure/_walk_tally.c",
     ],
     depends=[
         "jupyterhub_efs_quota/measure/_walk.h",
         "jupyterhub_efs_quota/measure/_walk_inner.h",
+        "jupyterhub_efs_quota/measure/_walk_pace.h",
     ],
     define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
     py_limited_api=stable,
@@ -67,9 +69,11 @@ setup(
         "traitlets>=5.9",
     ],
     extras_require={
+        "dask": ["distributed>=2024.1"],
         "test": [
             "beautifulsoup4",
             "coverage",
+            "distributed>=2024.1",
             "filelock",
             "hypothesis",
             "jupyterhub-kubespawner>=7",

@@ -84,7 +84,8 @@ def growth(plan: Plan) -> Iterator[Line]:
 
 def _usecs(costs: Sequence[Cost], found: Walked, of: str = "wall") -> float:
     """Microseconds an entry."""
-    return statistics.median(getattr(c, of) for c in costs) / (found.files + found.dirs) * 1e6
+    secs: float = statistics.median(getattr(cost, of) for cost in costs)
+    return secs / (found.files + found.dirs) * 1e6
 
 
 def _growth_line(

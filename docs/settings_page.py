@@ -54,6 +54,7 @@ KINDS = {
     "Int": "a whole number",
     "Seconds": "a number of seconds, above 0",
     "Size": "a size",
+    "Times": "a number, 1.5 or more, or 0",
     "Unicode": "text",
 }
 
@@ -86,7 +87,7 @@ def default(value: object) -> str:
         return f"Default: `{literal(value)}`\n"
     rows = (f"    {literal(name)}: {literal(item)},\n" for name, item in value.items())
     lines = "".join(line for row in rows for line in wrapped(row))
-    return f"Default:\n\n```python\n{{\n{lines}}}\n```\n"
+    return f"Default:\n\n```text\n{{\n{lines}}}\n```\n"
 
 
 def wrapped(row: str) -> list[str]:

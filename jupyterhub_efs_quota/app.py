@@ -27,18 +27,17 @@ from .loops.monitor import NAME as MONITOR
 from .loops.monitor import Monitor
 from .loops.reaper import NAME as REAPER
 from .loops.reaper import Reaper
+from .measure.cluster import Cluster
 from .measure.meters import AUTO, WALK
 from .measure.walk import log_engine
 from .measure.workers import Workers
-from .remeasure import Remeasure
+from .remeasure import Remeasure, make_workers
 from .settings import EFSQuota
 from .web.application import load_templates, make_application
 from .web.parts import Parts
 
 log = logging.getLogger(__name__)
 
-# Measurements at a time that people ask for, and again that the spawn hook asks for.
-_AT_ONCE = 4
 _PARENT_POLL_MS = 1000
 
 
@@ -55,7 +54,7 @@ class Service:
         self._environment = environment
         self._wrong = wrong
         self._loops: list[Loop] = []
-        self._pools: list[Workers] = []
+        self._workers: Workers | Cluster | None = None
         self._parent = os.getppid()
 
     async def run(self) -> None:
@@ -79,7 +78,8 @@ class Service:
             server.stop()
             for loop in self._loops:
                 loop.stop()
-            await asyncio.gather(*(pool.end() for pool in self._pools))
+            if self._workers is not None:
+                await self._workers.end()
             log.info("The quota service ends.")
 
     def trouble(self) -> list[str]:
@@ -90,13 +90,13 @@ class Service:
 
     def _build(self) -> Parts:
         rooms = make_rooms(self._settings, hub_from(self._environment))
-        pages = verifying = None
+        remeasure = None
         if self._wrong is None:
-            many = self._remeasure(rooms, self._settings.measure_concurrency)
-            # What people wait for does not queue behind the monitor, nor spawns behind that.
-            pages, verifying = (self._remeasure(rooms, _AT_ONCE) for _ in range(2))
+            remeasure = self._remeasure(rooms)
+            period_secs = self._settings.monitor_period_secs
+            monitor = Monitor(rooms, remeasure, patience_secs=period_secs)
             self._loops = [
-                Loop(MONITOR, Monitor(rooms, many).run_once, self._settings.monitor_period_secs),
+                Loop(MONITOR, monitor.run_once, period_secs),
                 Loop(REAPER, Reaper(rooms).run_once, self._settings.reaper_period_secs),
             ]
         else:
@@ -105,8 +105,7 @@ class Service:
             board=rooms.board,
             store=rooms.store,
             offload=rooms.offload,
-            remeasure=pages,
-            verifying=verifying,
+            remeasure=remeasure,
             templates=load_templates(),
             trouble=self.trouble,
             clock=rooms.clock,
@@ -114,10 +113,16 @@ class Service:
             admins_exempt=self._settings.admins_exempt,
         )
 
-    def _remeasure(self, rooms: Rooms, most: int) -> Remeasure:
-        pool = Workers(most)
-        self._pools.append(pool)
-        return Remeasure(self._settings, rooms.store, pool, rooms.offload, rooms.clock)
+    def _remeasure(self, rooms: Rooms) -> Remeasure:
+        self._workers, spread = make_workers(self._settings)
+        return Remeasure(
+            self._settings,
+            rooms.store,
+            self._workers,
+            rooms.offload,
+            rooms.clock,
+            spread=spread,
+        )
 
     def _listen(self, parts: Parts) -> HTTPServer:
         application = make_application(

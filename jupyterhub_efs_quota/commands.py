@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Unicode
+from traitlets import Bool, TraitError, Unicode
 from traitlets.config import Application, Config
 from traitlets.config.application import ClassesType
 from traitlets.config.loader import KVArgParseConfigLoader
@@ -75,7 +75,16 @@ class Command(Application):
             config.merge(read_file(self.config_file))
         config.merge(self.cli_config)
         self._refuse_unknown(config)
+        self._take_own(config)
         return resolve(config)
+
+    def _take_own(self, config: Config) -> None:
+        """The command's own settings, which a file may have too."""
+        own = type(self).__name__
+        try:
+            self.update_config(Config({own: config[own]} if own in config else {}))
+        except TraitError as error:
+            raise SettingsError(f"c.{own}: {error}") from None
 
     def _refuse_unknown(self, config: Config) -> None:
         known = {type(self).__name__, "Command", "EFSQuota"}
@@ -141,12 +150,13 @@ class LoopCommand(Command):
     async def _run(self, settings: EFSQuota) -> None:
         from .loops.cycle import make_rooms
         from .loops.loop import Loop
-        from .measure.workers import Workers
-        from .remeasure import Remeasure
+        from .remeasure import Remeasure, make_workers
 
         rooms = make_rooms(settings, self._hub())
-        workers = Workers(settings.measure_concurrency)
-        remeasure = Remeasure(settings, rooms.store, workers, rooms.offload, rooms.clock)
+        workers, spread = make_workers(settings)
+        remeasure = Remeasure(
+            settings, rooms.store, workers, rooms.offload, rooms.clock, spread=spread
+        )
         work, name, period = self.cycle(rooms, remeasure)
         try:
             if self.once:
@@ -207,8 +217,14 @@ class MonitorCommand(LoopCommand):
         """The monitor's."""
         from .loops.monitor import NAME, Monitor
 
-        work = Monitor(rooms, remeasure, dry_run=self.dry_run)
-        return work, NAME, rooms.settings.monitor_period_secs
+        period_secs = rooms.settings.monitor_period_secs
+        work = Monitor(
+            rooms,
+            remeasure,
+            dry_run=self.dry_run,
+            patience_secs=None if self.once else period_secs,
+        )
+        return work, NAME, period_secs
 
 
 class ReaperCommand(LoopCommand):

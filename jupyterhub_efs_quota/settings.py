@@ -46,6 +46,8 @@ Value = TypeVar("Value")
 # How setup(c) hands the settings to the service that the hub starts.
 HANDED_OVER = "JUPYTERHUB_EFS_QUOTA_SETTINGS"
 # One environment variable may hold 128 KiB.
+# Less is what any store does by itself.
+_LEAST_TIMES = 1.5
 _MOST_HANDED_OVER = 120 * 1024
 
 
@@ -99,6 +101,19 @@ class Seconds(Float[float, float]):
         if not 0 < seconds < math.inf:
             raise TraitError(f"{self.name} must be a time above 0 seconds, not {value!r}")
         return seconds
+
+
+class Times(Float[float, float]):
+    """How many times as much as usual is too much: 1.5 or more, or 0 for never."""
+
+    def validate(self, obj: Any, value: Any) -> float:
+        """The number, or a TraitError."""
+        times = float(super().validate(obj, value))
+        if times and not _LEAST_TIMES <= times < math.inf:
+            raise TraitError(
+                f"{self.name} must be {_LEAST_TIMES} or more, or 0 for never, not {value!r}"
+            )
+        return times
 
 
 class EFSQuota(Configurable):
@@ -201,9 +216,14 @@ class EFSQuota(Configurable):
         it cannot tell about this home, where it does not tell the size of `size_basis`, and
         whatever it says is over the quota. Read the how-to "Let the file system count" first.""",
     ).tag(config=True)
-    measure_concurrency = Int(4, min=1, help="How many homes are measured at a time.").tag(
-        config=True
-    )
+    measure_concurrency = Int(
+        4,
+        min=1,
+        help="""How many homes are measured at a time.
+
+        A home for which somebody waits, at a page or for a server, does not wait behind
+        these: there are up to four places more for each of the two.""",
+    ).tag(config=True)
     walk_threads = Int(
         64,
         min=1,
@@ -211,8 +231,41 @@ class EFSQuota(Configurable):
         help="""How many calls one measurement may have waiting for the store at a time.
 
         As many threads run only while the store is slow: on a quick one there are two or
-        three. More than 64 help with stores that are far away. For the compiled walk; the
-        one in Python asks one thing at a time.""",
+        three. More than 64 help with stores that are far away, but not the walk in Python,
+        which makes no use of more.""",
+    ).tag(config=True)
+    dask_scheduler = Unicode(
+        "",
+        help="""Address of a Dask scheduler on whose workers homes are measured, as in
+        "tcp://dask:8786". Empty: they are measured here.
+
+        The workers must have this package in the same version, and the homes mounted at the
+        same path. `measure_concurrency` homes are measured at a time. What the connection
+        needs besides (TLS) is Dask's own configuration. While the cluster is away, homes are
+        measured here. Measurements before a spawn always are.""",
+    ).tag(config=True)
+    split_files = Int(
+        2_000_000,
+        min=0,
+        help="""A home of more files is measured by many Dask workers together. 0: none is.
+
+        By what the last measurement found. Only with `dask_scheduler`, and not with
+        `cross_mounts`.""",
+    ).tag(config=True)
+    max_calls_per_second = Int(
+        0,
+        min=0,
+        help="""How many calls to the store all measurements together may make in a second.
+
+        About one for each file and two for each directory. 0: as many as they can. It
+        holds for the walks of this service, not for `meter = "du"` nor on a Dask cluster.""",
+    ).tag(config=True)
+    brake_at = Times(
+        3.0,
+        help="""All measurements slow down when the store takes so many times as long as usual.
+
+        What is usual is learnt from the walks themselves, and a store that answers within
+        a millisecond is never too slow. 0: they never slow down.""",
     ).tag(config=True)
     cross_mounts = Bool(
         False, help="Whether other file systems mounted inside a home count too."

@@ -44,12 +44,25 @@ def export(
     times a second. Raises MeasureError for a folder that cannot be opened or a scan that
     cannot be written; and whatever `progress` raises.
     """
+    tasks = _in_order(tasks)
     started = int(time.time())
     with _named_when_complete(target) as raw, _packed(raw, target, started) as file:
         writer = _Writer(file, os.fstat(raw.fileno()), form, progress)
         for task in tasks:
             writer.write(task)
     return writer.counted
+
+
+def _in_order(tasks: Sequence[Task]) -> list[Task]:
+    """The tasks in the order of their paths. Raises ScanError if one lies in another."""
+    ways = {os.fsencode(task.home).rstrip(b"/") + b"/": task for task in tasks}
+    way = b""
+    for here in sorted(ways):
+        if way and here.startswith(way):
+            inner, outer = ways[here].home, ways[way].home
+            raise ScanError(f"{inner!r} lies in {outer!r}: name one of them, or it is there twice.")
+        way = here
+    return [ways[way] for way in sorted(ways)]
 
 
 class _Writer:

@@ -190,28 +190,29 @@ class _Reading:
             if entry.path not in self._names and parent not in self._folders:
                 self._lost(parent)
             elif entry.kind == stat.S_IFDIR:
-                self._enter(number, entry, parent)
+                self._enter(entry, parent)
                 way.append(entry.path)
             else:
                 self._count(entry, self._folders[parent])
 
     def _read_folders(self) -> None:
         """Read the folders of a scan in any order."""
-        folders: dict[bytes, tuple[int, Entry]] = {}
+        found: dict[bytes, Entry] = {}
         for number, entry in self._entries():
             if self._home_of(entry.path) is None:
                 continue
             self._look_at(number, entry)
-            if entry.kind == stat.S_IFDIR and folders.setdefault(entry.path, (number, entry)) != (
-                number,
-                entry,
-            ):
-                raise self._twice(number, entry)
-        for path in sorted(folders, key=lambda path: path.rstrip(b"/") + b"/"):
-            number, entry = folders[path]
+            if entry.kind == stat.S_IFDIR:
+                if entry.path in found:
+                    raise self._twice(number, entry)
+                # There may be millions: only what is needed.
+                found[entry.path] = entry._replace(
+                    uid=0, gid=0, accessed=0, changed=0, inode=0, links=0, apparent=None
+                )
+        for path in sorted(found, key=lambda path: path.rstrip(b"/") + b"/"):
             parent = _parent(path)
             if path in self._names or parent in self._folders:
-                self._enter(number, entry, parent)
+                self._enter(found.pop(path), parent)
             else:
                 self._lost(parent)
 
@@ -241,10 +242,8 @@ class _Reading:
         if home in self._homes:
             self._homes[home].lost.add(folder)
 
-    def _enter(self, number: int, entry: Entry, parent: bytes) -> None:
+    def _enter(self, entry: Entry, parent: bytes) -> None:
         path = entry.path
-        if path in self._folders:
-            raise self._twice(number, entry)
         if path in self._names:
             self._folders[path] = self._begin(entry)
             return

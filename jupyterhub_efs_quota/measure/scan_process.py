@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import sys
@@ -15,9 +14,9 @@ from dataclasses import asdict
 
 from ..errors import MeasureError, ScanError
 from ..quota.usage import Usage
+from .priority import go_last
 from .scan import Wanted, read_scan
 from .task import load_answer
-from .worker import NICENESS
 from .workers import kill_group
 
 _LONGEST_LINE = 1024 * 1024
@@ -77,8 +76,7 @@ async def _ask(
 
 def main() -> None:
     """Read the scan that standard input names; a line for each home, and one at the end."""
-    with contextlib.suppress(OSError):
-        os.nice(NICENESS)
+    go_last()
     asked = json.loads(sys.stdin.buffer.readline())
     # Standard input ends with the parent.
     threading.Thread(target=_end_with_parent, daemon=True).start()

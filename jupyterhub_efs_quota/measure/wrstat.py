@@ -63,6 +63,8 @@ _ESCAPE = re.compile(
     rb"\\(?:x(" + _HEX + rb"{2})|u(" + _HEX + rb"{4})|U(" + _HEX + rb"{8})|([0-7]{3})|(.))",
     re.DOTALL,
 )
+# What needs no escapes: nearly all paths.
+_PLAIN = re.compile(rb"[ !#-\[\]-~]*")
 _SHORT = {b"a": 7, b"b": 8, b"f": 12, b"n": 10, b"r": 13, b"t": 9, b"v": 11, b"\\": 92, b'"': 34}
 _SHORT_FOR = {
     chr(number): f"\\{letter.decode()}" for letter, number in _SHORT.items() if letter not in b"'"
@@ -160,6 +162,8 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 def quote(path: bytes) -> bytes:
     """A path in double quotes, with escapes as Go writes them."""
+    if _PLAIN.fullmatch(path):
+        return b'"' + path + b'"'
     return f'"{"".join(map(_escape, path.decode("utf-8", "surrogateescape")))}"'.encode()
 
 

@@ -6,6 +6,7 @@ Called by `commands.py`. Measures in this process; the walk lets signals through
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import pwd
 import signal
@@ -23,6 +24,7 @@ from ..commands import Command, fail
 from ..errors import EFSQuotaError, MeasureError, SettingsError
 from ..measure.export import Exported, export
 from ..measure.scan import Wanted, read_scan
+from ..measure.scan_file import ScanFile, newest_scan
 from ..measure.task import Task
 from ..measure.walk import walk
 from ..measure.wrstat import FORMATS, QUOTED
@@ -123,7 +125,7 @@ class MeasureCommand(Command):
             settings = self.read_settings(argv)
             if self.export_file and self.scan:
                 raise SettingsError("--export and --from cannot be used together.")
-            paths = [os.path.abspath(path) for path in self.extra_args or ["."]]
+            paths = [_absolute(path) for path in self.extra_args or ["."]]
             if self.export_file:
                 status = self._export(settings, paths)
             elif self.scan:
@@ -161,12 +163,13 @@ class MeasureCommand(Command):
 
     def _read(self, settings: EFSQuota, paths: list[str]) -> int:
         started = time.monotonic()
+        scan = _scan_file(self.scan)
         wanted = Wanted(
             homes=tuple(os.fsencode(path) for path in paths),
             cross_mounts=settings.cross_mounts,
             skip=tuple(settings.skip_directories),
             allocated=settings.size_basis == "allocated",
-            rules=settings.rules(time.time()),
+            rules=settings.rules(scan.taken.timestamp() if scan else time.time()),
         )
         progress = Progress(self.scan, shown=can_show())
         with progress, _stopped_by(progress, self.scan):
@@ -235,6 +238,22 @@ class MeasureCommand(Command):
             )
             draw(console, path, answer, secs, style)
         return int(not answer.complete or answer.hidden > 0)
+
+
+def _absolute(path: str) -> str:
+    """The path from the root. What `..` is depends on the links before it."""
+    try:
+        return os.path.realpath(path) if ".." in path.split("/") else os.path.abspath(path)
+    except OSError as error:
+        raise MeasureError(f"The current folder is gone: {error.strerror}.") from None
+
+
+def _scan_file(path: str) -> ScanFile | None:
+    """The scan, with its time; None if there is none: whoever reads it says so."""
+    try:
+        return newest_scan(glob.escape(path))
+    except OSError:
+        return None
 
 
 def _check(path: str) -> None:

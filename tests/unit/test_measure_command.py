@@ -32,7 +32,7 @@ from jupyterhub_efs_quota.terminal.picture import bar
 from jupyterhub_efs_quota.terminal.tree import rows
 from jupyterhub_efs_quota.terminal.words import ago, bands, took
 
-from ..conftest import as_root, environment
+from ..conftest import as_root, environment, run_python
 from .strategies import any_text, file_names
 
 COMMAND = [sys.executable, "-m", "jupyterhub_efs_quota", "measure"]
@@ -267,6 +267,38 @@ def test_types_junk_and_ages_come_from_the_configuration(home, tmp_path):
     assert re.search(r"57\.2 MiB +2 +76% \S+ +big things", said)
     assert re.search(r"9\.5 MiB +1 +13% \S+ +old tables", said)
     assert re.search(r"33\.4 MiB +33\.4 MiB +44% \S+ +up to 200 days", said)
+
+
+def test_how_much_is_shown_may_stand_in_the_file_and_the_command_line_goes_before_it(
+    home, tmp_path
+):
+    config = tmp_path / "config.py"
+    config.write_text("c.MeasureCommand.top = 1")
+    assert run(f"--config={config}", home).stdout.count("h5") == 1
+    assert run(f"--config={config}", "--top=3", home).stdout.count("h5") == 2
+    config.write_text("c.MeasureCommand.top = 'many'")
+    ran = run(f"--config={config}", home)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "c.MeasureCommand: The 'top' trait" in ran.stderr
+
+
+def test_the_folder_above_is_the_one_above_where_a_link_leads(home, tmp_path):
+    (tmp_path / "link").symlink_to(home / "data" / "raw")
+    ran = run("link/..", cwd=tmp_path)
+    assert ran.stdout.startswith(f"{home}/data\n")
+
+
+def test_a_folder_that_is_gone_is_an_error(tmp_path):
+    (tmp_path / "gone").mkdir()
+    ran = subprocess.run(
+        ["sh", "-c", f"cd {tmp_path}/gone && rmdir ../gone && exec {' '.join(COMMAND)}"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "The current folder is gone" in ran.stderr
 
 
 # --- JSON -----------------------------------------------------------------------------
@@ -663,6 +695,14 @@ def test_a_scan_shows_what_the_walk_shows(home, tmp_path, name):
     assert normal(ran.stdout, home) == PICTURE
 
 
+def test_ages_in_a_scan_count_from_when_it_was_made(home, tmp_path):
+    run(f"--export={tmp_path}/scan", home)
+    long_ago = time.time() - 300 * DAY
+    os.utime(tmp_path / "scan", (long_ago, long_ago))
+    ran = run(f"--from={tmp_path}/scan", home)
+    assert re.search(r"38\.1 MiB +3 months .* data/raw/images.h5", ran.stdout), ran.stdout
+
+
 def test_the_older_generation_shows_no_space_on_disk(home, tmp_path):
     assert run(f"--export={tmp_path}/scan", "--format=base64", home).returncode == 0
     ran = run(f"--from={tmp_path}/scan", "--allocated", home)
@@ -701,6 +741,15 @@ def test_ctrl_c_leaves_no_half_scan(tmp_path, slow):
     assert terminal.wait() == 130
     assert os.listdir(tmp_path / "out") == []
     assert "jupyterhub-efs-quota: interrupted." in terminal.text
+
+
+def test_what_draws_is_loaded_by_nothing_else():
+    """The hub's hook and `check` start quickly, and the service without a terminal."""
+    code = (
+        "import sys, jupyterhub_efs_quota, jupyterhub_efs_quota.app, jupyterhub_efs_quota.commands;"
+        "sys.exit('rich' in sys.modules)"
+    )
+    assert run_python(code).returncode == 0
 
 
 # --- Its parts ------------------------------------------------------------------------

@@ -280,6 +280,18 @@ def test_a_scan_is_in_the_order_of_wrstat(home, tmp_path):
     assert names.index("a-b/again") < names.index("a.d") < names.index("a/one.csv")
 
 
+def test_several_folders_are_in_one_scan_in_order_and_once(home, tmp_path):
+    path = str(tmp_path / "scan")
+    parts = [home / "a.d", home / "a", home / "a-b", home / "a"]
+    done = export([task(part) for part in parts], path)
+    assert done.dirs == 3
+    assert list(read_scan(path, wanted(*parts))) == [
+        os.fsencode(home / n) for n in ("a-b", "a.d", "a")
+    ]
+    with pytest.raises(ScanError, match="lies in .*: name one of them"):
+        export([task(home / "a"), task(home)], path)
+
+
 def test_a_folder_with_more_names_than_are_held_in_memory_is_in_order(home, tmp_path, monkeypatch):
     monkeypatch.setattr(ordered, "_MOST_NAMES", 7)
     wide = home / "wide"
