@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
+from .directories import Directories
 from .errors import SettingsError
 from .hub.client import hub_from, internal_tls
 from .loops.cycle import Rooms, make_rooms
@@ -30,9 +31,13 @@ from .loops.reaper import Reaper
 from .measure.meters import AUTO, WALK
 from .measure.walk import log_engine
 from .measure.workers import Workers
+from .metrics.dirsize import Dirsize, read_key
+from .metrics.exposition import Exposition
+from .openondemand import QuotaFile
 from .remeasure import Remeasure
 from .settings import EFSQuota
 from .web.application import load_templates, make_application
+from .web.metrics import metrics_application
 from .web.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -56,6 +61,9 @@ class Service:
         self._wrong = wrong
         self._loops: list[Loop] = []
         self._pools: list[Workers] = []
+        # What else is wrong, that nothing but a restart mends.
+        self._wanting: list[str] = []
+        self._quota_file: QuotaFile | None = None
         self._parent = os.getppid()
 
     async def run(self) -> None:
@@ -63,7 +71,8 @@ class Service:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        server = self._listen(self._build())
+        parts = self._build()
+        servers = [self._listen(parts), *self._listen_for_metrics(parts)]
         parent = PeriodicCallback(lambda: self._look_at_parent(stop), _PARENT_POLL_MS)
         if self._settings.exit_with_hub:
             parent.start()
@@ -76,7 +85,8 @@ class Service:
             await stop.wait()
         finally:
             parent.stop()
-            server.stop()
+            for server in servers:
+                server.stop()
             for loop in self._loops:
                 loop.stop()
             await asyncio.gather(*(pool.end() for pool in self._pools))
@@ -86,18 +96,25 @@ class Service:
         """What is wrong now, in sentences."""
         if self._wrong is not None:
             return [str(self._wrong)]
-        return [f"{loop.name}: {loop.trouble}" for loop in self._loops if loop.trouble]
+        of_loops = [f"{loop.name}: {loop.trouble}" for loop in self._loops if loop.trouble]
+        of_file = self._quota_file.trouble if self._quota_file is not None else None
+        return [*of_loops, *self._wanting, *([of_file] if of_file else [])]
 
     def _build(self) -> Parts:
         rooms = make_rooms(self._settings, hub_from(self._environment))
+        self._quota_file = rooms.quota_file
+        directories = Directories(rooms.homes)
         pages = verifying = None
         if self._wrong is None:
             many = self._remeasure(rooms, self._settings.measure_concurrency)
             # What people wait for does not queue behind the monitor, nor spawns behind that.
             pages, verifying = (self._remeasure(rooms, _AT_ONCE) for _ in range(2))
+            counted = rooms.counted.cycles_of
+            monitor = counted(MONITOR, Monitor(rooms, many).run_once)
+            reaper = counted(REAPER, Reaper(rooms).run_once)
             self._loops = [
-                Loop(MONITOR, Monitor(rooms, many).run_once, self._settings.monitor_period_secs),
-                Loop(REAPER, Reaper(rooms).run_once, self._settings.reaper_period_secs),
+                Loop(MONITOR, monitor, self._settings.monitor_period_secs),
+                Loop(REAPER, reaper, self._settings.reaper_period_secs),
             ]
         else:
             log.error("%s", self._wrong)
@@ -112,12 +129,56 @@ class Service:
             clock=rooms.clock,
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,
+            counted=rooms.counted,
+            exposition=Exposition(
+                rooms.counted,
+                rooms.board,
+                lambda: self._loops,
+                self.trouble,
+                self._dirsize(rooms, directories),
+            ),
+            directories=directories,
         )
+
+    def _dirsize(self, rooms: Rooms, directories: Directories) -> Dirsize | None:
+        """The series of single homes, if these are wanted and there is a key where it takes one."""
+        if self._settings.user_metrics == "off":
+            return None
+        key = None
+        if self._settings.user_metrics == "pseudonyms":
+            try:
+                key = read_key(self._settings.metrics_key_file)
+            except SettingsError as error:
+                # Quotas are enforced all the same, and no name is shown by mistake.
+                self._lacks(f"There are no metrics of single homes. {error}")
+                return None
+        return Dirsize(directories, rooms.counted.ages, key)
+
+    def _listen_for_metrics(self, parts: Parts) -> list[HTTPServer]:
+        port, bind = self._settings.metrics_port, self._settings.metrics_bind
+        if not port:
+            return []
+        server = HTTPServer(metrics_application(parts))
+        try:
+            server.listen(port, bind)
+        except OSError as error:
+            self._lacks(
+                f"There are no metrics at {bind}:{port}: {error.strerror or error}."
+                " Set c.EFSQuota.metrics_port or metrics_bind."
+            )
+            return []
+        return [server]
+
+    def _lacks(self, trouble: str) -> None:
+        log.error("%s", trouble)
+        self._wanting.append(trouble)
 
     def _remeasure(self, rooms: Rooms, most: int) -> Remeasure:
         pool = Workers(most)
         self._pools.append(pool)
-        return Remeasure(self._settings, rooms.store, pool, rooms.offload, rooms.clock)
+        return Remeasure(
+            self._settings, rooms.store, pool, rooms.offload, rooms.clock, counted=rooms.counted
+        )
 
     def _listen(self, parts: Parts) -> HTTPServer:
         application = make_application(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,10 +15,11 @@ from datetime import datetime, timezone
 from typing import ParamSpec
 
 from .control.store import ControlStore
-from .errors import ControlError, StoreError
+from .errors import ControlError, MeasureError, StoreError
 from .logs import event
 from .measure.task import Ceiling, Task
 from .measure.workers import Workers
+from .metrics.counted import Counted
 from .offload import Offload
 from .quota import messages
 from .quota.judge import distrusted, judge, record_usage
@@ -61,6 +63,8 @@ class Remeasure:
         workers: Workers,
         offload: Offload,
         clock: Callable[[], datetime] = utcnow,
+        *,
+        counted: Counted | None = None,
     ) -> None:
         self._settings = settings
         self._homes = settings.homes()
@@ -68,6 +72,7 @@ class Remeasure:
         self._workers = workers
         self._offload = offload
         self._clock = clock
+        self._counted = counted
         self._places = asyncio.Semaphore(workers.most)
         self._told: set[str] = set()
 
@@ -87,8 +92,9 @@ class Remeasure:
         if begun is None:
             return None
         try:
-            usage = await self._workers.measure(
-                self._task(begun.home, self._settings.du_timeout_secs, self._limit(begun.record))
+            usage = await self._look(
+                user,
+                self._task(begun.home, self._settings.du_timeout_secs, self._limit(begun.record)),
             )
             record = await self._offload.run(self._finish, begun, usage)
         except BaseException:
@@ -108,10 +114,23 @@ class Remeasure:
         home = await self._offload.run(self._resolve, record)
         started = self._clock()
         limit = self._limit(record)
-        usage = await self._workers.measure(self._task(home, budget_secs, limit, limit))
+        usage = await self._look(record.user, self._task(home, budget_secs, limit, limit))
         if not usage.complete:
             return record
         return await self._offload.run(self._release, record, usage, started)
+
+    async def _look(self, user: str, task: Task) -> Usage:
+        """Have a worker measure, and count what that took."""
+        began = time.monotonic()
+        try:
+            usage = await self._workers.measure(task)
+        except MeasureError:
+            if self._counted is not None:
+                self._counted.not_measured()
+            raise
+        if self._counted is not None:
+            self._counted.measured(user, usage, time.monotonic() - began)
+        return usage
 
     @property
     def _allocated(self) -> bool:

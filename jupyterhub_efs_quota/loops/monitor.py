@@ -8,14 +8,14 @@ from collections import deque
 from dataclasses import dataclass
 
 from ..board import MEASURING
-from ..errors import HomeError
+from ..errors import HOME_MISSING, HomeError
 from ..hub.client import HubUser
 from ..logs import event
 from ..quota.judge import judge, why_measure
 from ..quota.limits import Limits
 from ..quota.record import Record, State
 from ..remeasure import Remeasure
-from .cycle import Rooms, as_listed, failed, over_all_users
+from .cycle import Rooms, as_listed, failed, over_all_users, publish
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class Monitor:
             pending = deque(plans)
             most = min(self._settings.measure_concurrency, len(plans))
             await asyncio.gather(*(self._measure(pending) for _ in range(most)))
+            await publish(self._rooms)
         return plans
 
     async def _measure(self, pending: deque[Plan]) -> None:
@@ -109,7 +110,9 @@ class Monitor:
             level = logging.INFO if user.last_activity is None else logging.WARNING
             self._say(level, f"User {name} home dir {home} does not exist.  Skipping.")
             self._rooms.board.saw(user, record, by=NAME)
-            self._rooms.board.failed(user, f"The home {home} does not exist.", by=NAME)
+            self._rooms.board.failed(
+                user, f"The home {home} does not exist.", by=NAME, kind=HOME_MISSING
+            )
             return None
         if not home.is_dir():
             raise HomeError(f"The home {home} of user {name!r} is not a directory.")

@@ -10,10 +10,16 @@ from jinja2 import Environment
 
 from ..board import Board
 from ..control.store import ControlStore
+from ..directories import Directories
 from ..errors import SettingsError
+from ..metrics.counted import Counted
+from ..metrics.exposition import Exposition
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
+
+# What metrics call the part of the service that answers browsers and the hub.
+PAGES = "Pages"
 
 
 class Parts:
@@ -35,6 +41,9 @@ class Parts:
         trouble: Callable[[], list[str]],
         clock: Callable[[], datetime],
         menu_text: str,
+        counted: Counted,
+        exposition: Exposition,
+        directories: Directories,
         admins_exempt: bool = True,
     ) -> None:
         self.board = board
@@ -44,7 +53,10 @@ class Parts:
         self.trouble = trouble
         self.clock = clock
         self.menu_text = menu_text
+        self.exposition = exposition
+        self.directories = directories
         self.admins_exempt = admins_exempt
+        self._counted = counted
         self._remeasure = remeasure
         self._verifying = verifying
         self._measuring: dict[str, asyncio.Task[None]] = {}
@@ -67,6 +79,14 @@ class Parts:
         self.board.measured(record)
         return record
 
+    def answered(self, record: Record) -> None:
+        """Count what the spawn hook was told."""
+        self._counted.verified(record)
+
+    def failed(self, error: BaseException) -> None:
+        """Count what went wrong."""
+        self._counted.error(PAGES, error)
+
     async def _measure(self, user: str) -> None:
         record = await _able(self._remeasure).measure(user)
         if record is not None:
@@ -74,8 +94,10 @@ class Parts:
 
     def _ended(self, user: str, task: asyncio.Task[None]) -> None:
         self._measuring.pop(user, None)
-        if not task.cancelled():
-            task.exception()  # whoever waits for it is told; nobody else needs to be
+        # Whoever waits for it is told; nobody else needs to be.
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.failed(error)
 
 
 def _able(remeasure: Remeasure | None) -> Remeasure:
