@@ -31,13 +31,13 @@ from .loops.reaper import Reaper
 from .measure.meters import AUTO, WALK
 from .measure.walk import log_engine
 from .measure.workers import Workers
-from .metrics.dirsize import Dirsize, read_key
+from .metrics.dirsize import make_dirsize
 from .metrics.exposition import Exposition
 from .openondemand import QuotaFile
 from .remeasure import Remeasure
 from .settings import EFSQuota
 from .web.application import load_templates, make_application
-from .web.metrics import metrics_application
+from .web.metrics import serve_metrics
 from .web.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         parts = self._build()
-        servers = [self._listen(parts), *self._listen_for_metrics(parts)]
+        servers = [self._listen(parts), self._serve_metrics(parts.exposition)]
         parent = PeriodicCallback(lambda: self._look_at_parent(stop), _PARENT_POLL_MS)
         if self._settings.exit_with_hub:
             parent.start()
@@ -85,7 +85,7 @@ class Service:
             await stop.wait()
         finally:
             parent.stop()
-            for server in servers:
+            for server in filter(None, servers):
                 server.stop()
             for loop in self._loops:
                 loop.stop()
@@ -103,7 +103,6 @@ class Service:
     def _build(self) -> Parts:
         rooms = make_rooms(self._settings, hub_from(self._environment))
         self._quota_file = rooms.quota_file
-        directories = Directories(rooms.homes)
         pages = verifying = None
         if self._wrong is None:
             many = self._remeasure(rooms, self._settings.measure_concurrency)
@@ -130,44 +129,25 @@ class Service:
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,
             counted=rooms.counted,
-            exposition=Exposition(
-                rooms.counted,
-                rooms.board,
-                lambda: self._loops,
-                self.trouble,
-                self._dirsize(rooms, directories),
-            ),
-            directories=directories,
+            exposition=self._exposition(rooms),
+            directories=Directories(rooms.homes),
         )
 
-    def _dirsize(self, rooms: Rooms, directories: Directories) -> Dirsize | None:
-        """The series of single homes, if these are wanted and there is a key where it takes one."""
-        if self._settings.user_metrics == "off":
-            return None
-        key = None
-        if self._settings.user_metrics == "pseudonyms":
-            try:
-                key = read_key(self._settings.metrics_key_file)
-            except SettingsError as error:
-                # Quotas are enforced all the same, and no name is shown by mistake.
-                self._lacks(f"There are no metrics of single homes. {error}")
-                return None
-        return Dirsize(directories, rooms.counted.ages, key)
-
-    def _listen_for_metrics(self, parts: Parts) -> list[HTTPServer]:
-        port, bind = self._settings.metrics_port, self._settings.metrics_bind
-        if not port:
-            return []
-        server = HTTPServer(metrics_application(parts))
+    def _exposition(self, rooms: Rooms) -> Exposition:
+        dirsize = None
         try:
-            server.listen(port, bind)
-        except OSError as error:
-            self._lacks(
-                f"There are no metrics at {bind}:{port}: {error.strerror or error}."
-                " Set c.EFSQuota.metrics_port or metrics_bind."
-            )
-            return []
-        return [server]
+            dirsize = make_dirsize(self._settings, rooms.counted.ages)
+        except SettingsError as error:
+            # Quotas are enforced all the same, and no name is shown by mistake.
+            self._lacks(f"There are no metrics of single homes. {error}")
+        return Exposition(rooms.counted, rooms.board, lambda: self._loops, self.trouble, dirsize)
+
+    def _serve_metrics(self, exposition: Exposition) -> HTTPServer | None:
+        try:
+            return serve_metrics(self._settings, exposition)
+        except SettingsError as error:
+            self._lacks(str(error))
+            return None
 
     def _lacks(self, trouble: str) -> None:
         log.error("%s", trouble)

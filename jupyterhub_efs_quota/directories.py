@@ -5,7 +5,9 @@ Nothing is looked up on the store. Used by the metrics and by Open OnDemand's fi
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from .board import Row
 from .errors import HomeError
@@ -15,14 +17,23 @@ from .homes import Homes
 _MOST_KEPT = 200_000
 
 
+class Directory(NamedTuple):
+    """A home: its path, the last part of it, and the part below the home root. As text."""
+
+    path: str
+    name: str
+    below_root: str
+
+
 class Directories:
     """The directory of each user's home, worked out once."""
 
     def __init__(self, homes: Homes) -> None:
         self._homes = homes
-        self._kept: dict[tuple[str, str | None], Path | None] = {}
+        self._depth = len(homes.home_root.parts)
+        self._kept: dict[tuple[str, str | None], Directory | None] = {}
 
-    def of(self, row: Row) -> Path | None:
+    def of(self, row: Row) -> Directory | None:
         """The home; None where the mapping gives none that is below the home root."""
         known = row.record.home if row.record else None
         key = (row.user.name, known)
@@ -32,17 +43,15 @@ class Directories:
             self._kept[key] = self._find(*key)
         return self._kept[key]
 
-    def below_root(self, home: Path) -> str:
-        """A home's path from the home root on."""
-        return str(home.relative_to(self._homes.home_root))
-
-    def _find(self, user: str, known: str | None) -> Path | None:
+    def _find(self, user: str, known: str | None) -> Directory | None:
+        home = None
+        if known:
+            with suppress(HomeError):
+                home = self._homes.below_root(user, Path(known))
         try:
-            if known:
-                return self._homes.below_root(user, Path(known))
-        except HomeError:
-            pass
-        try:
-            return self._homes.named(user)
+            home = home or self._homes.named(user)
         except HomeError:
             return None
+        # By the parts, which naming it has worked out already.
+        below = "/".join(home.parts[self._depth :])
+        return Directory(str(home), home.name, below)

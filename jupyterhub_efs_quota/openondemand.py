@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .board import Row
-from .directories import Directories
+from .directories import Directories, Directory
 from .logs import event
 from .quota.record import Record
 from .settings import EFSQuota
@@ -51,11 +51,11 @@ def dump(document: dict[str, Any]) -> bytes:
     return f'{head[:-1]}, "quotas": [\n{entries}\n]}}\n'.encode()
 
 
-def _entry(user: str, home: Path, record: Record) -> dict[str, Any]:
+def _entry(user: str, home: Directory, record: Record) -> dict[str, Any]:
     entry = {
         "type": "user",
         "user": user,
-        "path": str(home).encode(errors="replace").decode(),
+        "path": home.path.encode(errors="replace").decode(),
         "block_limit": _blocks(record.quota_bytes) or 1 if record.quota_enabled else 0,
         "total_block_usage": _blocks(record.actual_bytes),
         # Without a count of files there is nothing to hold against a limit.

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..board import Row
-from ..directories import Directories
+from ..directories import Directories, Directory
 from ..errors import SettingsError
 from ..quota.record import Record
+from ..settings import EFSQuota
 from .ages import KnownAges
 
 FAMILIES = {
@@ -42,39 +43,36 @@ class Dirsize:
 
     def render(self, rows: Sequence[Row]) -> str:
         """The text of all series, in Prometheus' own format."""
-        lines: tuple[list[str], ...] = tuple([] for _ in FAMILIES)
-        for label, row, record in self._homes(rows):
-            for family, value in zip(lines, self._values(row, record), strict=True):
-                if value is not None:
-                    family.append(f"{label} {value}\n")
-        return "".join(
-            f"# HELP {name} {text}\n# TYPE {name} gauge\n" + "".join(f"{name}{s}" for s in series)
-            for (name, text), series in zip(FAMILIES.items(), lines, strict=True)
+        families = tuple(
+            [f"# HELP {n} {text}", f"# TYPE {n} gauge"] for n, text in FAMILIES.items()
         )
+        size, limit, entries, latest, oldest, updated = (family.append for family in families)
+        for label, user, record in self._homes(rows):
+            size(f"dirsize_total_size_bytes{label} {record.actual_bytes}")
+            if record.quota_enabled:
+                limit(f"dirsize_hard_limit_bytes{label} {record.quota_bytes}")
+            if record.usage_files is not None:
+                entries(f"dirsize_entries_count{label} {record.usage_files}")
+            ages = self._ages.get(user)
+            if ages is not None:
+                latest(f"dirsize_latest_mtime{label} {ages.newest}")
+                oldest(f"dirsize_oldest_mtime{label} {ages.oldest}")
+            if record.stopped is not None:
+                updated(f"dirsize_last_updated_ns{label} {record.stopped.timestamp()}")
+        return "".join("\n".join(family) + "\n" for family in families)
 
-    def _values(self, row: Row, record: Record) -> tuple[float | None, ...]:
-        ages = self._ages.get(row.user.name)
-        return (
-            record.actual_bytes,
-            record.quota_bytes if record.quota_enabled else None,
-            record.usage_files,
-            ages.newest if ages else None,
-            ages.oldest if ages else None,
-            record.stopped.timestamp() if record.stopped else None,
-        )
-
-    def _homes(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row, Record]]:
-        """The label, the row and the record of each home that was measured, each once."""
-        homes: dict[Path, tuple[Row, Record]] = {}
+    def _homes(self, rows: Sequence[Row]) -> Iterator[tuple[str, str, Record]]:
+        """The label, the user and the record of each home that was measured, each once."""
+        homes: dict[Directory, tuple[str, Record]] = {}
         for row in rows:
             home = self._directories.of(row)
             if home is not None and row.record is not None and row.record.measured:
-                homes.setdefault(home, (row, row.record))
+                homes.setdefault(home, (row.user.name, row.record))
         counts = Counter(home.name for home in homes)
-        for home, (row, record) in homes.items():
+        for home, (user, record) in homes.items():
             # The name on disk; for homes that share it, their path below the home root.
-            name = home.name if counts[home.name] == 1 else self._directories.below_root(home)
-            yield self._label(name), row, record
+            name = home.name if counts[home.name] == 1 else home.below_root
+            yield self._label(name), user, record
 
     def _label(self, name: str) -> str:
         label = self._labels.get(name)
@@ -84,6 +82,16 @@ class Dirsize:
             shown = pseudonym(self._key, name) if self._key is not None else escaped(name)
             label = self._labels[name] = f'{{directory="{shown}"}}'
         return label
+
+
+def make_dirsize(settings: EFSQuota, ages: KnownAges) -> Dirsize | None:
+    """The series of single homes, if the settings want them. Raises SettingsError for the key."""
+    if settings.user_metrics == "off":
+        return None
+    key = None
+    if settings.user_metrics == "pseudonyms":
+        key = read_key(settings.metrics_key_file)
+    return Dirsize(Directories(settings.homes()), ages, key)
 
 
 def pseudonym(key: bytes, name: str) -> str:
