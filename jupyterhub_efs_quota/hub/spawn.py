@@ -38,6 +38,12 @@ DECISIONS = Counter(
     "Spawns by what the quota hook decided",
     ["decision"],
 )
+# Present from the start: a rate over a series that begins at 1 misses the first.
+for _decision in (
+    *("allowed", "warned", "unlocked", "exempt", "refused"),
+    *("error-allowed", "error-refused"),
+):
+    DECISIONS.labels(_decision)
 # Reads that may be stuck before the store is taken for dead; verifications at a time.
 _READERS = 64
 _VERIFIERS = 8
