@@ -92,8 +92,26 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # What measures: "walk", which is our own, "du", or the file system's own counter: "auto"
 # asks it where it can tell, "cephfs", "xfs", "ext4", "btrfs", "lustre" and "zfs" insist.
 # c.EFSQuota.meter = "walk"
+# c.EFSQuota.walk_threads = 64
+
+# How many calls a second all measurements make (0: as many as they can), and how many times
+# slower than usual the store may get before they slow down.
+# c.EFSQuota.max_calls_per_second = 0
+# c.EFSQuota.brake_at = 3.0
 # c.EFSQuota.cross_mounts = False
 # c.EFSQuota.skip_directories = [".snapshot", ".zfs"]
+
+# A scan by wrstat (or by `jupyterhub-efs-quota measure --export`), in place of measuring the
+# homes that it shows to be within their quota. "" is none.
+# c.EFSQuota.scan_file = ""
+# c.EFSQuota.scan_max_age_secs = 172800
+# c.EFSQuota.scan_home_root = ""
+
+# How the contents of a home are sorted: by extension, by what can be done without, by age.
+# These replace the defaults; `c.EFSQuota.file_types.update({...})` adds to them.
+# c.EFSQuota.file_types = {"tables": ["csv", "parquet"], "books": ["epub"]}
+# c.EFSQuota.junk = {"caches": ["/.cache/"], "compiled Python": ["__pycache__/"]}
+# c.EFSQuota.age_days = [7, 30, 90, 180, 365, 730, 1825]
 
 # --- What happens at a spawn -----------------------------------------------------------
 

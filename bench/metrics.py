@@ -50,7 +50,7 @@ def exposition(count, key=None):
     board.keep_only(user.name for user in users)
     homes = Homes("/efs/users", "{home_root}/{escaped_username}")
     dirsize = Dirsize(Directories(homes), counted.ages, key)
-    return Exposition(counted, board, list, list, dirsize)
+    return Exposition(counted, board, list, list, dirsize=dirsize)
 
 
 def milliseconds(work):

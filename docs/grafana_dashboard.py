@@ -267,6 +267,13 @@ def service() -> list[Panel]:
             target(f"sum by (kind) ({chosen('users_with_problem')}) > 0", "{{kind}}"),
         ),
         graph(
+            "The store's answers",
+            target(f"max({chosen('store_latency_seconds')})", "now"),
+            target(f"max({chosen('store_usual_latency_seconds')})", "usual"),
+            target(f"max({chosen('braking')})", "1 while walks are slowed down"),
+            unit="s",
+        ),
+        graph(
             "Lockouts that the hub had verified",
             target(f"sum by (state) (increase({chosen('verifications_total')}[1h]))", "{{state}}"),
             about="In an hour, by what was found.",

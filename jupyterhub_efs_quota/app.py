@@ -28,13 +28,14 @@ from .loops.monitor import NAME as MONITOR
 from .loops.monitor import Monitor
 from .loops.reaper import NAME as REAPER
 from .loops.reaper import Reaper
+from .measure.cluster import Cluster
 from .measure.meters import AUTO, WALK
 from .measure.walk import log_engine
 from .measure.workers import Workers
 from .metrics.dirsize import make_dirsize
 from .metrics.exposition import Exposition
 from .openondemand import QuotaFile
-from .remeasure import Remeasure
+from .remeasure import Remeasure, make_workers
 from .settings import EFSQuota
 from .web.application import load_templates, make_application
 from .web.metrics import serve_metrics
@@ -42,8 +43,6 @@ from .web.parts import Parts
 
 log = logging.getLogger(__name__)
 
-# Measurements at a time that people ask for, and again that the spawn hook asks for.
-_AT_ONCE = 4
 _PARENT_POLL_MS = 1000
 
 
@@ -60,7 +59,7 @@ class Service:
         self._environment = environment
         self._wrong = wrong
         self._loops: list[Loop] = []
-        self._pools: list[Workers] = []
+        self._workers: Workers | Cluster | None = None
         # What else is wrong, that nothing but a restart mends.
         self._wanting: list[str] = []
         self._quota_file: QuotaFile | None = None
@@ -89,7 +88,8 @@ class Service:
                 server.stop()
             for loop in self._loops:
                 loop.stop()
-            await asyncio.gather(*(pool.end() for pool in self._pools))
+            if self._workers is not None:
+                await self._workers.end()
             log.info("The quota service ends.")
 
     def trouble(self) -> list[str]:
@@ -103,17 +103,19 @@ class Service:
     def _build(self) -> Parts:
         rooms = make_rooms(self._settings, hub_from(self._environment))
         self._quota_file = rooms.quota_file
-        pages = verifying = None
+        remeasure = None
         if self._wrong is None:
-            many = self._remeasure(rooms, self._settings.measure_concurrency)
-            # What people wait for does not queue behind the monitor, nor spawns behind that.
-            pages, verifying = (self._remeasure(rooms, _AT_ONCE) for _ in range(2))
+            remeasure = self._remeasure(rooms)
+            period_secs = self._settings.monitor_period_secs
             counted = rooms.counted.cycles_of
-            monitor = counted(MONITOR, Monitor(rooms, many).run_once)
-            reaper = counted(REAPER, Reaper(rooms).run_once)
+            monitor = Monitor(rooms, remeasure, patience_secs=period_secs)
             self._loops = [
-                Loop(MONITOR, monitor, self._settings.monitor_period_secs),
-                Loop(REAPER, reaper, self._settings.reaper_period_secs),
+                Loop(MONITOR, counted(MONITOR, monitor.run_once), period_secs),
+                Loop(
+                    REAPER,
+                    counted(REAPER, Reaper(rooms).run_once),
+                    self._settings.reaper_period_secs,
+                ),
             ]
         else:
             log.error("%s", self._wrong)
@@ -121,8 +123,7 @@ class Service:
             board=rooms.board,
             store=rooms.store,
             offload=rooms.offload,
-            remeasure=pages,
-            verifying=verifying,
+            remeasure=remeasure,
             templates=load_templates(),
             trouble=self.trouble,
             clock=rooms.clock,
@@ -140,7 +141,14 @@ class Service:
         except SettingsError as error:
             # Quotas are enforced all the same, and no name is shown by mistake.
             self._lacks(f"There are no metrics of single homes. {error}")
-        return Exposition(rooms.counted, rooms.board, lambda: self._loops, self.trouble, dirsize)
+        return Exposition(
+            rooms.counted,
+            rooms.board,
+            lambda: self._loops,
+            self.trouble,
+            dirsize=dirsize,
+            governor=lambda: self._workers.governor if self._workers is not None else None,
+        )
 
     def _serve_metrics(self, exposition: Exposition) -> HTTPServer | None:
         try:
@@ -153,11 +161,16 @@ class Service:
         log.error("%s", trouble)
         self._wanting.append(trouble)
 
-    def _remeasure(self, rooms: Rooms, most: int) -> Remeasure:
-        pool = Workers(most)
-        self._pools.append(pool)
+    def _remeasure(self, rooms: Rooms) -> Remeasure:
+        self._workers, spread = make_workers(self._settings)
         return Remeasure(
-            self._settings, rooms.store, pool, rooms.offload, rooms.clock, counted=rooms.counted
+            self._settings,
+            rooms.store,
+            self._workers,
+            rooms.offload,
+            rooms.clock,
+            spread=spread,
+            counted=rooms.counted,
         )
 
     def _listen(self, parts: Parts) -> HTTPServer:

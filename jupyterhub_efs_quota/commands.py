@@ -1,4 +1,4 @@
-"""The command line: `jupyterhub-efs-quota`, with `monitor`, `reaper` and `check`.
+"""The command line: `jupyterhub-efs-quota`, with `monitor`, `reaper`, `check`, `measure`.
 
 Without a subcommand it is the service that the hub starts.
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Unicode
+from traitlets import Bool, TraitError, Unicode
 from traitlets.config import Application, Config
 from traitlets.config.application import ClassesType
 from traitlets.config.loader import KVArgParseConfigLoader
@@ -48,6 +48,8 @@ class Command(Application):
     classes: ClassesType = [EFSQuota]
     aliases: dict[Any, Any] = dict(_SHARED_ALIASES)
     flags: dict[Any, Any] = {}
+    # Whether arguments that are no flags are paths; else they are mistakes.
+    takes_paths = False
 
     config_file = Unicode("", help="A file with `c.EFSQuota.…` lines to read.").tag(config=True)
 
@@ -66,14 +68,23 @@ class Command(Application):
             raise SettingsError("The command line is not understood. See --help-all.") from None
         if getattr(self, "generate_config", False):
             return EFSQuota()  # the file that is named is to be written, not read
-        if self.extra_args:
+        if self.extra_args and not self.takes_paths:
             raise SettingsError(f"{self.extra_args[0]!r} is not understood. See --help-all.")
         config = handed_over(os.environ)
         if self.config_file:
             config.merge(read_file(self.config_file))
         config.merge(self.cli_config)
         self._refuse_unknown(config)
+        self._take_own(config)
         return resolve(config)
+
+    def _take_own(self, config: Config) -> None:
+        """The command's own settings, which a file may have too."""
+        own = type(self).__name__
+        try:
+            self.update_config(Config({own: config[own]} if own in config else {}))
+        except TraitError as error:
+            raise SettingsError(f"c.{own}: {error}") from None
 
     def _refuse_unknown(self, config: Config) -> None:
         known = {type(self).__name__, "Command", "EFSQuota"}
@@ -139,13 +150,18 @@ class LoopCommand(Command):
     async def _run(self, settings: EFSQuota) -> None:
         from .loops.cycle import make_rooms
         from .loops.loop import Loop
-        from .measure.workers import Workers
-        from .remeasure import Remeasure
+        from .remeasure import Remeasure, make_workers
 
         rooms = make_rooms(settings, self._hub())
-        workers = Workers(settings.measure_concurrency)
+        workers, spread = make_workers(settings)
         remeasure = Remeasure(
-            settings, rooms.store, workers, rooms.offload, rooms.clock, counted=rooms.counted
+            settings,
+            rooms.store,
+            workers,
+            rooms.offload,
+            rooms.clock,
+            spread=spread,
+            counted=rooms.counted,
         )
         work, name, period = self.cycle(rooms, remeasure)
         try:
@@ -158,7 +174,7 @@ class LoopCommand(Command):
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
             loop = Loop(name, rooms.counted.cycles_of(name, work.run_once), period)
-            server = self._serve_metrics(rooms, loop)
+            server = self._serve_metrics(rooms, loop, workers)
             loop.start()
             await stop.wait()
             loop.stop()
@@ -167,7 +183,7 @@ class LoopCommand(Command):
         finally:
             await workers.end()
 
-    def _serve_metrics(self, rooms: Any, loop: Any) -> Any:
+    def _serve_metrics(self, rooms: Any, loop: Any, workers: Any) -> Any:
         from .metrics.dirsize import make_dirsize
         from .metrics.exposition import Exposition
         from .web.metrics import serve_metrics
@@ -177,7 +193,14 @@ class LoopCommand(Command):
         def trouble() -> list[str]:
             return [loop.trouble] if loop.trouble else []
 
-        exposition = Exposition(rooms.counted, rooms.board, lambda: [loop], trouble, dirsize)
+        exposition = Exposition(
+            rooms.counted,
+            rooms.board,
+            lambda: [loop],
+            trouble,
+            dirsize=dirsize,
+            governor=lambda: workers.governor,
+        )
         return serve_metrics(rooms.settings, exposition)
 
     def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
@@ -223,8 +246,14 @@ class MonitorCommand(LoopCommand):
         """The monitor's."""
         from .loops.monitor import NAME, Monitor
 
-        work = Monitor(rooms, remeasure, dry_run=self.dry_run)
-        return work, NAME, rooms.settings.monitor_period_secs
+        period_secs = rooms.settings.monitor_period_secs
+        work = Monitor(
+            rooms,
+            remeasure,
+            dry_run=self.dry_run,
+            patience_secs=None if self.once else period_secs,
+        )
+        return work, NAME, period_secs
 
 
 class ReaperCommand(LoopCommand):
@@ -251,13 +280,14 @@ class ReaperCommand(LoopCommand):
 class ServiceCommand(Command):
     """Storage quotas for JupyterHub homes: the service that the hub starts.
 
-    Other commands: `jupyterhub-efs-quota monitor`, `reaper` and `check`; each has --help.
+    Other commands: `monitor`, `reaper`, `check` and `measure`; each has --help.
     """
 
     name = "jupyterhub-efs-quota"
     description = (
         "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
-        "Other commands: `jupyterhub-efs-quota monitor`, `reaper` and `check`; each has --help."
+        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `check` and `measure`;"
+        " each has --help."
     )
     flags: dict[Any, Any] = {
         "generate-config": (
@@ -319,5 +349,9 @@ def main(argv: list[str] | None = None) -> None:
         MonitorCommand().launch(argv[1:])
     elif subcommand == "reaper":
         ReaperCommand().launch(argv[1:])
+    elif subcommand == "measure":
+        from .terminal.measure import MeasureCommand
+
+        MeasureCommand().launch(argv[1:])
     else:
         ServiceCommand().launch(argv)

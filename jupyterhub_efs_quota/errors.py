@@ -8,7 +8,8 @@ EFSQuotaError
  │    └── LockHeld          somebody else is at work on this user
  ├── HomeError              a home that is outside the home root, or no directory
  ├── MeasureError           a measurement brought no answer
- │    └── CannotCount       a file system's own counter cannot tell about this home
+ │    ├── CannotCount       a file system's own counter cannot tell about this home
+ │    └── ScanError         a scan cannot be read, or does not say what is asked
  └── HubError               the hub refuses us or talks nonsense
       └── HubUnreachable    the hub does not answer at all
 
@@ -52,6 +53,10 @@ class MeasureError(EFSQuotaError):
 
 class CannotCount(MeasureError):
     """A file system's own counter cannot tell about this home: a walk can."""
+
+
+class ScanError(MeasureError):
+    """A scan of a file system cannot be read, or does not say what is asked."""
 
 
 class HubError(EFSQuotaError):

@@ -5,7 +5,6 @@ Called by the monitor, by the pages' button, and by the spawn hook before it ref
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -17,6 +16,11 @@ from typing import ParamSpec
 from .control.store import ControlStore
 from .errors import ControlError, MeasureError, StoreError
 from .logs import event
+from .measure.cluster import Cluster
+from .measure.governor import Governor
+from .measure.meters import WALK
+from .measure.order import ROUTINE, Priority, Wish
+from .measure.spread import Spread
 from .measure.task import Ceiling, Task
 from .measure.workers import Workers
 from .metrics.counted import Counted
@@ -24,6 +28,7 @@ from .offload import Offload
 from .quota import messages
 from .quota.judge import distrusted, judge, record_usage
 from .quota.record import UNDEFINED_BYTES, Record
+from .quota.scanned import Advice, Scan, weigh
 from .quota.usage import Usage
 from .settings import EFSQuota
 
@@ -40,6 +45,20 @@ def utcnow() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def make_workers(settings: EFSQuota) -> tuple[Workers | Cluster, Spread]:
+    """What measures many homes under the settings, and whose turn it is.
+
+    Processes of this machine, or a Dask cluster if the settings name one.
+    """
+    spread = Spread(settings.measure_concurrency)
+    governor = Governor(settings.max_calls_per_second, settings.brake_at)
+    here = Workers(spread.places, governor)
+    if not settings.dask_scheduler:
+        return here, spread
+    scheduler, root = settings.dask_scheduler, settings.home_root
+    return Cluster(scheduler, root, settings.split_files, here), spread
+
+
 def _moments(record: Record) -> tuple[datetime | None, datetime | None]:
     """What any measurement changes at its start, and again at its end."""
     return record.started, record.stopped
@@ -54,16 +73,20 @@ class _Begun:
 
 
 class Remeasure:
-    """Measures single homes under the settings, and keeps the control files."""
+    """Measures single homes under the settings, and keeps the control files.
+
+    `spread` says whose turn it is; without one, it is that of who came first.
+    """
 
     def __init__(
         self,
         settings: EFSQuota,
         store: ControlStore,
-        workers: Workers,
+        workers: Workers | Cluster,
         offload: Offload,
         clock: Callable[[], datetime] = utcnow,
         *,
+        spread: Spread | None = None,
         counted: Counted | None = None,
     ) -> None:
         self._settings = settings
@@ -72,19 +95,21 @@ class Remeasure:
         self._workers = workers
         self._offload = offload
         self._clock = clock
+        self._spread = Spread(workers.most) if spread is None else spread
         self._counted = counted
-        self._places = asyncio.Semaphore(workers.most)
         self._told: set[str] = set()
 
-    async def measure(self, user: str, *, planned: Record | None = None) -> Record | None:
-        """Measure a user's home, judge and save; the new record.
+    async def measure(
+        self, user: str, *, planned: Record | None = None, wish: Wish = ROUTINE
+    ) -> Record | None:
+        """Measure a user's home when its turn comes, judge and save; the new record.
 
         None if there is nothing to do: another monitor has measured it since `planned`
         was read. Raises LockHeld while somebody else measures it, HomeError,
         FileNotFoundError, MeasureError or ControlError; the record then stays as it was.
         """
         # A place first: nobody else is kept from this home while we only stand in line.
-        async with self._places:
+        async with self._spread.place(wish):
             return await self._measure(user, planned)
 
     async def _measure(self, user: str, planned: Record | None) -> Record | None:
@@ -92,10 +117,11 @@ class Remeasure:
         if begun is None:
             return None
         try:
-            usage = await self._look(
-                user,
-                self._task(begun.home, self._settings.du_timeout_secs, self._limit(begun.record)),
-            )
+            record = begun.record
+            task = self._task(begun.home, self._settings.du_timeout_secs, self._limit(record))
+            if record.meter == WALK:
+                task = replace(task, files=record.usage_files)
+            usage = await self._look(user, task)
             record = await self._offload.run(self._finish, begun, usage)
         except BaseException:
             await self._leave(self._undo, begun)
@@ -104,6 +130,30 @@ class Remeasure:
             await self._leave(begun.lock.close)
         self._say(begun.record, record, usage)
         return record
+
+    def take(self, user: str, planned: Record, scan: Scan) -> Record | None:
+        """Record what a scan says of a home; the new record (blocking).
+
+        None if the home is to be measured instead: the scan shows it over its quota, or
+        the record has changed since `planned` was read. Raises LockHeld while somebody
+        measures it, or ControlError.
+        """
+        with self._store.measuring(user), self._store.held(user) as held:
+            record = held.read()
+            if record is None or _moments(record) != _moments(planned):
+                return None
+            advice, taken = weigh(
+                record,
+                scan,
+                self._clock(),
+                allocated=self._allocated,
+                grace_secs=self._settings.grace_secs,
+            )
+            if advice is not Advice.TAKE:
+                return None
+            held.write(taken)
+        self._say(record, taken, scan.usage)
+        return taken
 
     async def verify(self, record: Record, budget_secs: float) -> Record:
         """Look whether a locked user still is over, for at most `budget_secs`.
@@ -114,7 +164,9 @@ class Remeasure:
         home = await self._offload.run(self._resolve, record)
         started = self._clock()
         limit = self._limit(record)
-        usage = await self._look(record.user, self._task(home, budget_secs, limit, limit))
+        async with self._spread.place(Wish(Priority.SPAWN)):
+            task = self._task(home, budget_secs, limit, limit)
+            usage = await self._look(record.user, task)
         if not usage.complete:
             return record
         return await self._offload.run(self._release, record, usage, started)

@@ -10,9 +10,9 @@ import difflib
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from traitlets import (
     Bool,
@@ -36,13 +36,18 @@ from traitlets.config.loader import (
 
 from .errors import SettingsError
 from .homes import Homes, check_template
+from .measure.check_rules import checked_ages, checked_junk, checked_types
 from .measure.meters import METERS, WALK
+from .measure.rules import AGES_DAYS, JUNK, TYPES, Rules
 from .quota.limits import Limits
 from .quota.sizes import parse_size
 
+Value = TypeVar("Value")
 # How setup(c) hands the settings to the service that the hub starts.
 HANDED_OVER = "JUPYTERHUB_EFS_QUOTA_SETTINGS"
 # One environment variable may hold 128 KiB.
+# Less is what any store does by itself.
+_LEAST_TIMES = 1.5
 _MOST_HANDED_OVER = 120 * 1024
 
 
@@ -96,6 +101,19 @@ class Seconds(Float[float, float]):
         if not 0 < seconds < math.inf:
             raise TraitError(f"{self.name} must be a time above 0 seconds, not {value!r}")
         return seconds
+
+
+class Times(Float[float, float]):
+    """How many times as much as usual is too much: 1.5 or more, or 0 for never."""
+
+    def validate(self, obj: Any, value: Any) -> float:
+        """The number, or a TraitError."""
+        times = float(super().validate(obj, value))
+        if times and not _LEAST_TIMES <= times < math.inf:
+            raise TraitError(
+                f"{self.name} must be {_LEAST_TIMES} or more, or 0 for never, not {value!r}"
+            )
+        return times
 
 
 class EFSQuota(Configurable):
@@ -198,9 +216,14 @@ class EFSQuota(Configurable):
         it cannot tell about this home, where it does not tell the size of `size_basis`, and
         whatever it says is over the quota. Read the how-to "Let the file system count" first.""",
     ).tag(config=True)
-    measure_concurrency = Int(4, min=1, help="How many homes are measured at a time.").tag(
-        config=True
-    )
+    measure_concurrency = Int(
+        4,
+        min=1,
+        help="""How many homes are measured at a time.
+
+        A home for which somebody waits, at a page or for a server, does not wait behind
+        these: there are up to four places more for each of the two.""",
+    ).tag(config=True)
     walk_threads = Int(
         64,
         min=1,
@@ -208,8 +231,41 @@ class EFSQuota(Configurable):
         help="""How many calls one measurement may have waiting for the store at a time.
 
         As many threads run only while the store is slow: on a quick one there are two or
-        three. More than 64 help with stores that are far away. For the compiled walk; the
-        one in Python asks one thing at a time.""",
+        three. More than 64 help with stores that are far away, but not the walk in Python,
+        which makes no use of more.""",
+    ).tag(config=True)
+    dask_scheduler = Unicode(
+        "",
+        help="""Address of a Dask scheduler on whose workers homes are measured, as in
+        "tcp://dask:8786". Empty: they are measured here.
+
+        The workers must have this package in the same version, and the homes mounted at the
+        same path. `measure_concurrency` homes are measured at a time. What the connection
+        needs besides (TLS) is Dask's own configuration. While the cluster is away, homes are
+        measured here. Measurements before a spawn always are.""",
+    ).tag(config=True)
+    split_files = Int(
+        2_000_000,
+        min=0,
+        help="""A home of more files is measured by many Dask workers together. 0: none is.
+
+        By what the last measurement found. Only with `dask_scheduler`, and not with
+        `cross_mounts`.""",
+    ).tag(config=True)
+    max_calls_per_second = Int(
+        0,
+        min=0,
+        help="""How many calls to the store all measurements together may make in a second.
+
+        About one for each file and two for each directory. 0: as many as they can. It
+        holds for the walks of this service, not for `meter = "du"` nor on a Dask cluster.""",
+    ).tag(config=True)
+    brake_at = Times(
+        3.0,
+        help="""All measurements slow down when the store takes so many times as long as usual.
+
+        What is usual is learnt from the walks themselves, and a store that answers within
+        a millisecond is never too slow. 0: they never slow down.""",
     ).tag(config=True)
     cross_mounts = Bool(
         False, help="Whether other file systems mounted inside a home count too."
@@ -218,6 +274,49 @@ class EFSQuota(Configurable):
         Unicode(),
         [".snapshot", ".zfs"],
         help="Names (or patterns like `*.snap`) of directories that are not measured.",
+    ).tag(config=True)
+
+    scan_file = Unicode(
+        "",
+        help="""A scan by wrstat, or by `measure --export`, to read instead of the homes.
+
+        A path, or a pattern such as `/scans/*_users*.stats.gz`, of which the newest counts.
+        Homes that are within their quota, by the record and by the scan, get the scan's
+        numbers. All others are measured, and so are all if the scan is no use.""",
+    ).tag(config=True)
+    scan_max_age_secs = Seconds(
+        172800.0, help="Scans that began longer ago than this are not read."
+    ).tag(config=True)
+    scan_home_root = Unicode(
+        "",
+        help="""Where `home_root` is in the scan, if it was made with other paths.
+
+        Empty: the paths are those that `home_root` has here, with symbolic links resolved.""",
+    ).tag(config=True)
+    file_types = Dict(
+        key_trait=Unicode(),
+        value_trait=List(Unicode()),
+        default_value={name: list(extensions) for name, extensions in TYPES.items()},
+        help="""What files are sorted into by the last extension of their names.
+
+        A name for each type, with its extensions: lower case, without the dot. What has none
+        of them is `other`. To add to the defaults, write
+        `c.EFSQuota.file_types.update({"point clouds": ["las", "laz"]})`.""",
+    ).tag(config=True)
+    junk = Dict(
+        key_trait=Unicode(),
+        value_trait=List(Unicode()),
+        default_value={kind: list(patterns) for kind, patterns in JUNK.items()},
+        help="""What can be done without, by kind: patterns for folders and files.
+
+        A pattern that ends in `/` is for folders, another for files. One with a further `/`
+        is a path from the home (`/.cache/`), another a name at any depth (`__pycache__/`).
+        `*`, `?` and `[0-9]` match within one name. Nothing is removed: it is only shown.""",
+    ).tag(config=True)
+    age_days = List(
+        Int(),
+        list(AGES_DAYS),
+        help="Where one band of ages ends and the next begins, in days, rising.",
     ).tag(config=True)
 
     on_lockout = Enum(
@@ -317,7 +416,15 @@ class EFSQuota(Configurable):
         False for a service that something else than the hub starts.""",
     ).tag(config=True)
 
-    @validate("quota_control", "home_root", "config_file", "metrics_key_file", "ood_quota_file")
+    @validate(
+        "quota_control",
+        "home_root",
+        "config_file",
+        "scan_file",
+        "scan_home_root",
+        "metrics_key_file",
+        "ood_quota_file",
+    )
     def _absolute(self, proposal: Any) -> str:
         path = Path(proposal["value"])
         if proposal["value"] and (not path.is_absolute() or ".." in path.parts):
@@ -326,6 +433,18 @@ class EFSQuota(Configurable):
                 f" not {proposal['value']!r}"
             )
         return str(proposal["value"])
+
+    @validate("file_types")
+    def _known_types(self, proposal: Any) -> dict[str, list[str]]:
+        return _checked(proposal, checked_types)
+
+    @validate("junk")
+    def _known_junk(self, proposal: Any) -> dict[str, list[str]]:
+        return _checked(proposal, checked_junk)
+
+    @validate("age_days")
+    def _rising_ages(self, proposal: Any) -> list[int]:
+        return _checked(proposal, checked_ages)
 
     @validate("grace_secs", "stale_quota_secs", "verify_secs")
     def _finite(self, proposal: Any) -> float:
@@ -347,6 +466,22 @@ class EFSQuota(Configurable):
             user_bytes=self.user_quotas,
             user_files=self.user_file_limits,
         )
+
+    def rules(self, now: float) -> Rules:
+        """How homes are summed up; ages count back from `now` (Unix time)."""
+        return Rules(
+            now=int(now),
+            types=tuple((name, tuple(group)) for name, group in self.file_types.items()),
+            junk=tuple((kind, tuple(group)) for kind, group in self.junk.items()),
+            ages_days=tuple(self.age_days),
+        )
+
+
+def _checked(proposal: Any, check: Callable[[Value], Value]) -> Value:
+    try:
+        return check(proposal["value"])
+    except ValueError as error:
+        raise TraitError(f"{proposal['trait'].name}: {error}") from None
 
 
 def resolve(config: Config) -> EFSQuota:

@@ -289,18 +289,18 @@ static PyObject *walk_with(struct task *task, PyObject *progress)
 
 static PyObject *walk(PyObject *module, PyObject *arguments)
 {
-    struct task task = {0};
+    struct task task = {.pace = -1};
     struct rules rules = {0};
     int cross_mounts, has_ceiling, allocated, part, junk_root;
     long long ceiling_bytes, ceiling_files;
     Py_ssize_t prefix_length;
     PyObject *skip, *given, *progress, *answer = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "iiidpO!pp(LL)O(py#Iip)O:walk", &task.home, &task.most_open,
-                          &task.threads, &task.deadline_secs, &cross_mounts, &PyTuple_Type, &skip,
-                          &allocated, &has_ceiling, &ceiling_bytes, &ceiling_files, &given, &part,
-                          &task.prefix, &prefix_length, &task.prefix_depth, &task.kind, &junk_root,
-                          &progress))
+    if (!PyArg_ParseTuple(arguments, "iiidpO!pp(LL)O(py#Iip)O|i:walk", &task.home,
+                          &task.most_open, &task.threads, &task.deadline_secs, &cross_mounts,
+                          &PyTuple_Type, &skip, &allocated, &has_ceiling, &ceiling_bytes,
+                          &ceiling_files, &given, &part, &task.prefix, &prefix_length,
+                          &task.prefix_depth, &task.kind, &junk_root, &progress, &task.pace))
         return NULL;
     if (task.threads < 1) {
         PyErr_SetString(PyExc_ValueError, "a walk needs at least one thread");
@@ -337,9 +337,9 @@ static PyMethodDef methods[] = {
     {"walk", walk, METH_VARARGS,
      "walk(home, most_open, threads, deadline_secs, cross_mounts, skip, allocated,\n"
      "     has_ceiling, (bytes, files), rules, (part, prefix, depth, kind, junk_root),\n"
-     "     progress) -> dict\n\n"
-     "Count a home, given as a handle. Raises OSError, MemoryError, or what a signal's\n"
-     "handler or `progress` raises."},
+     "     progress, pace=-1) -> dict\n\n"
+     "Count a home, given as a handle; pace is one too, see pace.py. Raises OSError,\n"
+     "MemoryError, or what a signal's handler or `progress` raises."},
     {"matches", matches_in_python, METH_VARARGS,
      "matches(pattern, name) -> bool\n\nWhether a name matches a pattern of `skip`."},
     {NULL, NULL, 0, NULL},

@@ -60,19 +60,26 @@ class Book:
                 return None
             return self._tally.enter(parent, os.fsencode(name), found.st_blocks)
 
-    def count(self, folder: Opened | None, entries: Sequence[tuple[str, os.stat_result]]) -> None:
-        """Count some entries of a folder that are no folders."""
+    @property
+    def wants_names(self) -> bool:
+        """Whether entries are to be counted with their names."""
+        return self._tally is not None
+
+    def count(
+        self, folder: Opened | None, names: Sequence[str], entries: Sequence[os.stat_result]
+    ) -> None:
+        """Count some entries of a folder that are no folders; names only where wanted."""
         with self._lock:
             if self._tally is not None and folder is not None:
-                self._count_with_details(self._tally, folder, entries)
+                self._count_with_details(self._tally, folder, names, entries)
             else:
                 self._count(entries)
 
-    def _count(self, entries: Sequence[tuple[str, os.stat_result]]) -> None:
+    def _count(self, entries: Sequence[os.stat_result]) -> None:
         """The loop that has to be quick."""
         size = blocks = files = 0
         linked = self._linked
-        for _, found in entries:
+        for found in entries:
             sized = found.st_mode & _KIND in _SIZED
             if found.st_nlink > 1:
                 identity = (found.st_dev, found.st_ino)
@@ -86,10 +93,14 @@ class Book:
         self._add(size, blocks, files)
 
     def _count_with_details(
-        self, tally: Tally, folder: Opened, entries: Sequence[tuple[str, os.stat_result]]
+        self,
+        tally: Tally,
+        folder: Opened,
+        names: Sequence[str],
+        entries: Sequence[os.stat_result],
     ) -> None:
         size = blocks = files = 0
-        for name, found in entries:
+        for name, found in zip(names, entries, strict=True):
             if tally.count(folder, os.fsencode(name), found):
                 files += 1
                 if found.st_mode & _KIND in _SIZED:
@@ -103,12 +114,25 @@ class Book:
             with self._lock:
                 self._tally.leave(folder)
 
-    def leave_to_others(self, folder: Opened | None, path: Path) -> None:
-        """Say that the folder at `path`, which lies in `folder`, is counted elsewhere."""
-        with self._lock:
-            self._left.append(path)
-            if self._tally is not None and folder is not None:
+    def hold(self, folder: Opened | None) -> None:
+        """Say that something below a folder is given away, to be entered by another walker.
+
+        To be left, once it is entered, or else handed over.
+        """
+        if self._tally is not None and folder is not None:
+            with self._lock:
+                self._tally.hold(folder)
+
+    def hand_over(self, folder: Opened | None) -> None:
+        """Say that what was given away from a folder is counted in another process."""
+        if self._tally is not None and folder is not None:
+            with self._lock:
                 self._tally.keep_open(folder)
+
+    def leave_to_others(self, folder: Opened | None, path: Path) -> None:
+        """Say that the folder at `path`, which was given away from `folder`, is left."""
+        self._left.append(path)
+        self.hand_over(folder)
 
     def skipped(self, name: str, error: OSError, *, directory: bool = False) -> None:
         """Note an entry that could not be looked at; `directory`: known to be one."""
@@ -121,6 +145,11 @@ class Book:
             else:
                 # The first by name, so that they do not depend on the order of the walk.
                 self._names = sorted([*self._names, show(os.fsencode(name), number)])[:NAMES_KEPT]
+
+    @property
+    def dirs(self) -> int:
+        """How many directories were entered."""
+        return self._dirs
 
     def counted(self) -> tuple[int, int, int]:
         """Files, bytes and folders so far."""

@@ -14,6 +14,7 @@ from ..quota.summary import Sums
 from ..quota.usage import Usage
 from . import _walk
 from .book import GONE, show
+from .pace import Pace
 from .part import NO_KIND, Details, Large, Link, Part, Path, Place, Row, together
 from .rules import Rules
 from .tally import junk_at
@@ -32,6 +33,7 @@ def walk_compiled(
     wait: Callable[[], None],
     *,
     progress: Progress | None = None,
+    pace: Pace | None = None,
 ) -> Part:
     """Walk the home whose handle is given, which stays the caller's, or a part of it.
 
@@ -42,15 +44,22 @@ def walk_compiled(
     try:
         start = _open_below(home, task, wait)
     except OSError as error:
-        return Part(_missed(task, error), device=found.st_dev)
+        return Part(_missed(task, error), device=_device(found))
     if start is None:
-        return Part(Usage(bytes=0, allocated=0, files=0, dirs=0), device=found.st_dev)
+        return Part(Usage(bytes=0, allocated=0, files=0, dirs=0), device=_device(found))
     try:
-        part = _walk_from(task, start, deadline - time.monotonic(), most_open, progress)
+        part = _walk_from(
+            task, start, deadline - time.monotonic(), most_open, progress=progress, pace=pace
+        )
     finally:
         if start != home:
             os.close(start)
-    return replace(part, counts=replace(part.counts, changed=found.st_mtime), device=found.st_dev)
+    return replace(part, counts=replace(part.counts, changed=found.st_mtime), device=_device(found))
+
+
+def _device(found: os.stat_result) -> int:
+    """The number of a device as the links of the compiled walk have it."""
+    return os.major(found.st_dev) << 32 | os.minor(found.st_dev)
 
 
 def _open_below(home: int, task: Task, wait: Callable[[], None]) -> int | None:
@@ -91,7 +100,13 @@ def _missed(task: Task, error: OSError) -> Usage:
 
 
 def _walk_from(
-    task: Task, start: int, deadline_secs: float, most_open: int, progress: Progress | None
+    task: Task,
+    start: int,
+    deadline_secs: float,
+    most_open: int,
+    *,
+    progress: Progress | None,
+    pace: Pace | None,
 ) -> Part:
     ceiling = task.ceiling
     below = tuple(os.fsencode(name) for name in task.below)
@@ -109,6 +124,7 @@ def _walk_from(
         (task.in_parts, b"".join(name + b"\0" for name in below), len(below))
         + (junk_at(task.rules, below) if task.rules else (NO_KIND, False)),
         progress,
+        -1 if pace is None else pace.handle,
     )
     return Part(
         counts=_counts(found, task),

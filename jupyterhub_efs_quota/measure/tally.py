@@ -186,9 +186,12 @@ class Tally:
             return parent
         return self._stand_ins.setdefault((parent, here.kind), here)
 
-    def keep_open(self, folder: Opened) -> None:
-        """Say that something below a folder is counted in another part."""
+    def hold(self, folder: Opened) -> None:
+        """Keep a folder unsettled, until it is left once more."""
         folder.unsettled += 1
+
+    def keep_open(self, folder: Opened) -> None:
+        """Say that something below a folder that is held is counted in another part."""
         self._kept_open.append(folder)
         path = folder.path()
         here: Opened | None = folder

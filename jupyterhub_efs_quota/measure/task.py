@@ -42,7 +42,7 @@ class Task:
     home is proven over `ceiling`. `allocated`: which size the quota is judged by.
     `limit`: the home's own; what a counter finds over it, `meter = "auto"` walks too.
     `walk_threads`: how many may wait for a slow store at a time. `rules`: how the home is
-    to be summed up, None for the totals alone.
+    to be summed up, None for the totals alone. `files`: how many the last walk found.
 
     A home may be measured in parts. `in_parts`: this is one of several, that are put
     together. `below`: the names on the way from the home to the folder where the part
@@ -62,6 +62,7 @@ class Task:
     below: tuple[str, ...] = ()
     leave: int = 0
     limit: Ceiling | None = None
+    files: int | None = None
 
 
 def dump_task(task: Task) -> bytes:

@@ -14,9 +14,10 @@ from typing import Protocol
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .pace import Pace
 from .part import Part, finish
 from .task import Progress, Task
-from .twin import most_open, open_home, walk_in_python
+from .twin import most_open, open_home, part_in_python, walk_in_python
 
 try:
     from . import compiled
@@ -33,9 +34,9 @@ class _NoTime(Exception):
     """The deadline has passed before the home was open."""
 
 
-def walk(task: Task, progress: Progress | None = None) -> Usage:
-    """Measure one home. Raises MeasureError if it cannot be opened at all."""
-    return ENGINES[engine()](task, progress)
+def walk(task: Task, progress: Progress | None = None, pace: Pace | None = None) -> Usage:
+    """Measure one home at a pace. Raises MeasureError if it cannot be opened at all."""
+    return ENGINES[engine()](task, progress, pace)
 
 
 def engine() -> str:
@@ -55,11 +56,11 @@ def log_engine() -> None:
         )
 
 
-def walk_compiled(task: Task, progress: Progress | None = None) -> Part:
+def walk_compiled(task: Task, progress: Progress | None = None, pace: Pace | None = None) -> Part:
     """Measure one home, or a part of it, with the compiled walk. Raises as `walk` does."""
     if task.leave:
         # It looks at a few folders only, so that there is nothing to be gained.
-        return walk_in_python(task, progress)
+        return part_in_python(task, progress, pace)
     deadline = time.monotonic() + task.deadline_secs
 
     def wait() -> None:
@@ -72,7 +73,9 @@ def walk_compiled(task: Task, progress: Progress | None = None) -> Part:
     except _NoTime:
         return Part(Usage(timed_out=True))
     try:
-        return compiled.walk_compiled(task, home, deadline, most_open(), wait, progress=progress)
+        return compiled.walk_compiled(
+            task, home, deadline, most_open(), wait, progress=progress, pace=pace
+        )
     except _NoTime:
         return Part(Usage(timed_out=True))
     except OSError as error:
@@ -86,26 +89,40 @@ def walk_compiled(task: Task, progress: Progress | None = None) -> Part:
 class MeasurePart(Protocol):
     """Measures a part of a home."""
 
-    def __call__(self, task: Task, progress: Progress | None = None) -> Part:
+    def __call__(
+        self, task: Task, progress: Progress | None = None, pace: Pace | None = None
+    ) -> Part:
         """Raises MeasureError if it cannot be opened at all."""
 
 
 class Measure(Protocol):
     """Measures a whole home."""
 
-    def __call__(self, task: Task, progress: Progress | None = None) -> Usage:
+    def __call__(
+        self, task: Task, progress: Progress | None = None, pace: Pace | None = None
+    ) -> Usage:
         """Raises MeasureError if it cannot be opened at all."""
 
 
 def _whole(measure: MeasurePart) -> Measure:
-    def measure_whole(task: Task, progress: Progress | None = None) -> Usage:
-        return finish([measure(task, progress)], task.rules, allocated=task.allocated)
+    def measure_whole(
+        task: Task, progress: Progress | None = None, pace: Pace | None = None
+    ) -> Usage:
+        return finish([measure(task, progress, pace)], task.rules, allocated=task.allocated)
 
     return measure_whole
 
 
+def measure_in_python(
+    task: Task, progress: Progress | None = None, pace: Pace | None = None
+) -> Usage:
+    """Measure a whole home with the walk in Python, which may come home in parts."""
+    return finish(walk_in_python(task, progress, pace), task.rules, allocated=task.allocated)
+
+
 # What measures a part of a home, and what a whole one.
-PARTS: dict[str, MeasurePart] = {PYTHON: walk_in_python}
+PARTS: dict[str, MeasurePart] = {PYTHON: part_in_python}
+ENGINES: dict[str, Measure] = {PYTHON: measure_in_python}
 if compiled is not None:
     PARTS[COMPILED] = walk_compiled
-ENGINES: dict[str, Measure] = {name: _whole(part) for name, part in PARTS.items()}
+    ENGINES[COMPILED] = _whole(walk_compiled)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from prometheus_client import generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from ..board import Board, Row
+from ..measure.governor import Governor
 from . import users
 from .counted import PREFIX, Counted
 from .dirsize import Dirsize
@@ -32,7 +33,7 @@ class Exposition:
     """The metrics of a service: what it counted, the users on its board, its loops.
 
     `trouble` lists what is wrong now. `dirsize`: the series of single homes, if these are
-    wanted.
+    wanted. `governor`: what sets the pace of the walks, if anything does.
     """
 
     def __init__(
@@ -41,13 +42,16 @@ class Exposition:
         board: Board,
         loops: Callable[[], Sequence[Timed]],
         trouble: Callable[[], list[str]],
+        *,
         dirsize: Dirsize | None = None,
+        governor: Callable[[], Governor | None] = lambda: None,
     ) -> None:
         self._counted = counted
         self._board = board
         self._loops = loops
         self._trouble = trouble
         self._dirsize = dirsize
+        self._governor = governor
         self._turn = asyncio.Lock()
 
     async def scrape(self) -> bytes:
@@ -73,6 +77,7 @@ class Exposition:
             f"{PREFIX}troubles", "What is wrong now, in number", value=len(self._trouble())
         )
         yield from self._of_loops()
+        yield from self._of_store()
         if rows is not None:
             yield from users.families(rows)
 
@@ -90,6 +95,26 @@ class Exposition:
             late.add_metric([loop.name], loop.late_secs)
         yield period
         yield late
+
+    def _of_store(self) -> Iterator[Metric]:
+        governor = self._governor()
+        brakings = governor.brakings if governor is not None else 0
+        yield CounterMetricFamily(
+            f"{PREFIX}brakings", "How often walks were slowed down", value=brakings
+        )
+        braking = governor is not None and governor.brake.limit is not None
+        yield GaugeMetricFamily(f"{PREFIX}braking", "1 while they are", value=int(braking))
+        now = GaugeMetricFamily(
+            f"{PREFIX}store_latency_seconds", "How long the store takes for an answer"
+        )
+        usual = GaugeMetricFamily(
+            f"{PREFIX}store_usual_latency_seconds", "How long it takes when all is well"
+        )
+        if governor is not None and governor.brake.answers:
+            now.add_metric([], governor.brake.now_secs)
+            usual.add_metric([], governor.brake.usual_secs)
+        yield now
+        yield usual
 
 
 class _Families:

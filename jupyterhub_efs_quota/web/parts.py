@@ -12,6 +12,7 @@ from ..board import Board
 from ..control.store import ControlStore
 from ..directories import Directories
 from ..errors import SettingsError
+from ..measure.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
 from ..metrics.exposition import Exposition
 from ..offload import Offload
@@ -25,8 +26,7 @@ PAGES = "Pages"
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` does what people wait for, `verifying` what the spawn hook waits for. Both
-    are None where the settings are bad: then nothing can be measured.
+    `remeasure` is None where the settings are bad: then nothing can be measured.
     """
 
     def __init__(
@@ -36,7 +36,6 @@ class Parts:
         store: ControlStore,
         offload: Offload,
         remeasure: Remeasure | None,
-        verifying: Remeasure | None,
         templates: Environment,
         trouble: Callable[[], list[str]],
         clock: Callable[[], datetime],
@@ -58,7 +57,6 @@ class Parts:
         self.admins_exempt = admins_exempt
         self._counted = counted
         self._remeasure = remeasure
-        self._verifying = verifying
         self._measuring: dict[str, asyncio.Task[None]] = {}
 
     def measuring(self, user: str) -> bool:
@@ -75,7 +73,7 @@ class Parts:
 
     async def verify(self, record: Record, budget_secs: float) -> Record:
         """See `Remeasure.verify`."""
-        record = await _able(self._verifying).verify(record, budget_secs)
+        record = await _able(self._remeasure).verify(record, budget_secs)
         self.board.measured(record)
         return record
 
@@ -88,7 +86,10 @@ class Parts:
         self._counted.error(PAGES, error)
 
     async def _measure(self, user: str) -> None:
-        record = await _able(self._remeasure).measure(user)
+        row = self.board.get(user)
+        large = row is not None and row.record is not None and expect_large(row.record)
+        wish = Wish(Priority.PERSON, large)
+        record = await _able(self._remeasure).measure(user, wish=wish)
         if record is not None:
             self.board.measured(record)
 

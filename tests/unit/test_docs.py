@@ -34,6 +34,7 @@ from jupyterhub_efs_quota.quota.record import (
 )
 from jupyterhub_efs_quota.quota.sizes import GIB
 from jupyterhub_efs_quota.settings import read_file, resolve
+from jupyterhub_efs_quota.terminal.measure import MeasureCommand
 from jupyterhub_efs_quota.web.application import make_application
 
 ROOT = Path(__file__).parents[2]
@@ -63,9 +64,20 @@ def test_the_page_of_settings_is_what_is_made_of_them():
     assert page("settings.md") == made, "run: python docs/settings_page.py"
 
 
+def flags_in(text):
+    """The flags in the tables of a part of the page about the command line."""
+    return set(re.findall(r"^\| `--([a-z-]+)[^`]*` \|", text, re.MULTILINE))
+
+
+def test_every_flag_of_measure_is_in_the_documentation_and_no_other():
+    (part,) = re.findall(r"efs-quota measure\n(.*?)\n## ", page("command-line.md"), re.DOTALL)
+    assert flags_in(part) == {*MeasureCommand.aliases, *MeasureCommand.flags}
+
+
 @pytest.mark.parametrize("command", [ServiceCommand, MonitorCommand, ReaperCommand])
 def test_every_flag_is_in_the_documentation_and_no_other(command):
-    said = {flag.lstrip("-").partition("=")[0] for flag in table("command-line.md") if "--" in flag}
+    before, after = re.split(r"efs-quota measure\n.*?\n## ", page("command-line.md"), flags=re.S)
+    said = flags_in(before) | flags_in(after)
     own = {"generate-config"}
     if command is ServiceCommand:
         said &= {*command.aliases, *own}

@@ -61,7 +61,7 @@ class Shown:
         homes = Homes("/efs/users", template)
         dirsize = Dirsize(Directories(homes), self.counted.ages, key) if single else None
         self.exposition = Exposition(
-            self.counted, self.board, lambda: self.loops, lambda: ["one"], dirsize
+            self.counted, self.board, lambda: self.loops, lambda: ["one"], dirsize=dirsize
         )
 
     def saw(self, *records):
@@ -492,3 +492,28 @@ def test_a_size_is_shown_to_the_last_byte(size):
     text = shown.listed().exposition.render().decode()
     line = f'dirsize_total_size_bytes{{directory="alice"}} {json.dumps(size)}\n'
     assert (line in text) == (size >= 0)
+
+
+def test_the_pace_of_the_walks_is_shown_once_the_store_has_answered(shown):
+    from jupyterhub_efs_quota.measure.brake import Brake
+    from jupyterhub_efs_quota.measure.governor import Governor
+
+    governor = Governor(0, 3)
+    pace = Exposition(shown.counted, shown.board, list, list, governor=lambda: governor)
+
+    def lines():
+        text = pace.render().decode()
+        return {line for line in text.splitlines() if "store_" in line or "braking" in line}
+
+    def samples():
+        return {line.removeprefix(PREFIX) for line in lines() if not line.startswith("#")}
+
+    assert samples() == {"brakings_total 0.0", "braking 0.0"}
+    governor.brake = Brake(usual_secs=0.002, answers=9, now_secs=0.5, full_rate=9.0, limit=3.0)
+    governor.brakings = 1
+    assert samples() == {
+        "brakings_total 1.0",
+        "braking 1.0",
+        "store_latency_seconds 0.5",
+        "store_usual_latency_seconds 0.002",
+    }

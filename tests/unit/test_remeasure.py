@@ -15,6 +15,7 @@ from jupyterhub_efs_quota.errors import (
     MeasureError,
     StoreError,
 )
+from jupyterhub_efs_quota.measure.order import Priority, Wish
 from jupyterhub_efs_quota.measure.task import Ceiling
 from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.quota.usage import Usage
@@ -464,3 +465,55 @@ async def test_verifying_creates_no_record(remeasure, store, home_of, meter):
     store.directory("homer").mkdir()
     assert await remeasure.verify(asked, 60) == asked
     assert store.read("homer") is None
+
+
+async def test_a_spawn_s_check_does_not_wait_for_the_monitor(
+    remeasure, write, home_of, meter, settings
+):
+    """All places are taken by homes that take an hour."""
+    for name in ("large", "larger", "homer"):
+        home_of(name)
+        write(name, quota_bytes=10, actual_bytes=1000)
+    go_on = asyncio.Event()
+
+    async def measure(task):
+        if task.ceiling is None:
+            await go_on.wait()
+        return Usage(5, 4096, files=3, dirs=1)
+
+    meter.measure = measure
+    monitor = [asyncio.create_task(remeasure.measure(name)) for name in ("large", "larger")]
+    await asyncio.sleep(0.1)
+    record = write("homer", quota_bytes=10, actual_bytes=1000, quota_state=State.LOCKOUT)
+    verified = await asyncio.wait_for(remeasure.verify(record, 1.0), 5)
+    assert verified.quota_state is State.OK
+    assert not any(task.done() for task in monitor)
+    go_on.set()
+    await asyncio.gather(*monitor)
+
+
+async def test_homes_are_begun_in_the_order_of_their_wishes(remeasure, write, home_of, meter):
+    for name in ("first", "second", "routine", "locked"):
+        home_of(name)
+        write(name)
+    go_on = asyncio.Event()
+    begun = []
+
+    async def measure(task):
+        begun.append(os.path.basename(task.home))
+        await go_on.wait()
+        return meter.usage
+
+    meter.measure = measure
+    wishes = {"routine": Wish(), "locked": Wish(Priority.LOCKED)}
+    tasks = [asyncio.create_task(remeasure.measure(name)) for name in ("first", "second")]
+    await asyncio.sleep(0.1)
+    for name, wish in wishes.items():
+        tasks.append(asyncio.create_task(remeasure.measure(name, wish=wish)))
+        await asyncio.sleep(0.02)
+    assert sorted(begun) == ["first", "second"]
+    # One that waits is not yet begun: another monitor may take it.
+    assert (await asyncio.to_thread(remeasure._store.read, "routine")).started is None
+    go_on.set()
+    await asyncio.gather(*tasks)
+    assert begun[2:] == ["locked", "routine"]

@@ -90,6 +90,13 @@ def test_types_ages_and_junk_add_up_to_the_home(measure, home):
     assert [junk.path for junk in summary.junk_places] == [".cache", "core.12"]
 
 
+def test_a_manual_is_no_core_dump(measure, home):
+    fill(home, 9, "core.5.gz")
+    fill(home, 9, "core.12.gz")
+    fill(home, 4, "core.4711")
+    assert [junk.path for junk in measure(home).summary.junk_places] == ["core.4711"]
+
+
 def test_a_file_with_names_in_two_folders_belongs_to_the_one_above_both(measure, home):
     fill(home / "a" / "b", 1000, "x.unknown")
     (home / "a" / "c").mkdir()
@@ -113,7 +120,7 @@ def test_a_very_deep_home_with_links_at_its_bottom_is_summed_up(measure, home):
         os.close(here)
         here = below
         if level % 1000 == 999:
-            os.close(os.open("core.1", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+            os.close(os.open("core.123", os.O_CREAT | os.O_WRONLY, dir_fd=here))
             os.mkdir(".ipynb_checkpoints", dir_fd=here)
             for name in ("f.py", ".ipynb_checkpoints/f", ".ipynb_checkpoints/g"):
                 os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=here))

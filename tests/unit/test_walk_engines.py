@@ -624,19 +624,6 @@ def test_a_home_that_changes_never_leads_outside(measure, home, threads, few_han
     assert walks > 10
 
 
-@pytest.fixture(scope="session")
-def bad_store(tmp_path_factory):
-    """A library that makes a process's store slow, or changes it at the worst moment."""
-    if not CAN_BUILD:
-        pytest.skip("needs gcc and Python's headers")
-    shim = tmp_path_factory.mktemp("store") / "bad_store.so"
-    subprocess.run(
-        [GCC, "-O1", "-shared", "-fPIC", str(HERE / "bad_store.c"), "-o", str(shim), "-ldl"],
-        check=True,
-    )
-    return str(shim)
-
-
 @pytest.fixture
 def trap(home):
     """A directory outside of the home that shows in any total."""
@@ -697,10 +684,13 @@ def make_files(home, directories, files):
             (here / f"f{number}").write_bytes(b"x")
 
 
+@pytest.mark.parametrize("engine", [COMPILED, PYTHON])
 @pytest.mark.parametrize(("directories", "files"), [(1, 4000), (200, 20)])
-def test_a_slow_store_is_asked_many_things_at_a_time(home, slow, library, directories, files):
+def test_a_slow_store_is_asked_many_things_at_a_time(
+    engine, home, slow, library, directories, files
+):
     make_files(home, directories, files)
-    found, _ = alone(COMPILED, home, library, environment=slow)
+    found, _ = alone(engine, home, library, environment=slow)
     assert (found["bytes"], found["files"]) == (4000, 4000)
     assert found["dirs"] == directories + 1
     assert found["secs"] < 4000 * 0.002 / 6  # of the time that one after the other takes
@@ -797,6 +787,8 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
         (slowly, {"rules": few, "deadline_secs": 0.05}),
         ({**quick, "WALK_HANDLES": "40"}, {"rules": few}),
         ({**quick, "WALK_HANDLES": "40"}, {}),
+        ({**quick, "WALK_PACE": "100"}, {}),
+        ({**slowly, "WALK_PACE": "0"}, {}),
         (slowly, {"deadline_secs": 0.05}),
         (slowly, {"ceiling": Ceiling(500)}),
         (quick, {"skip": ("d1*", "[a-z")}),

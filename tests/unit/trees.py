@@ -8,7 +8,7 @@ NOW = 1_700_000_000
 
 names = st.sampled_from(
     [
-        *(b"a", b"b", b"a.csv", b"b.PY", b".x.csv", b"x.tar.gz", b"n.ipynb", b"core.1", b"core.x"),
+        *(b"a", b"b", b"a.csv", b"b.PY", b".x.csv", b"x.tar.gz", b"n.ipynb", b"core.12", b"core.x"),
         *(b"__pycache__", b".cache", b"pkgs", b".conda", b".Trash-0", b"\xff.py", b"a\nb", b"."),
         *(b"c." + b"e" * 15, b"c." + b"e" * 16, b"dot.", "ü.csv".encode(), b".csv"),
     ]

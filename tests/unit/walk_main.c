@@ -48,6 +48,7 @@ int main(int count, char **given)
         .prefix = "above",
         .kind = NO_KIND,
         .look = look,
+        .pace = -1,
     };
     struct found found = {0};
     if (count != 6 || (task.home = open(given[1], O_RDONLY | O_DIRECTORY)) < 0)
