@@ -89,10 +89,34 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # The reaper judges every record, and stops the servers of users in lockout.
 # c.EFSQuota.reaper_period_secs = 300
 
-# What measures: "walk", which is our own, or "du".
+# What measures: "walk", which is our own, "du", or the file system's own counter: "auto"
+# asks it where it can tell, "cephfs", "xfs", "ext4", "btrfs", "lustre" and "zfs" insist.
 # c.EFSQuota.meter = "walk"
+# c.EFSQuota.walk_threads = 64
+
+# How many calls a second all measurements make (0: as many as they can), and how many times
+# slower than usual the store may get before they slow down.
+# c.EFSQuota.max_calls_per_second = 0
+# c.EFSQuota.brake_at = 3.0
 # c.EFSQuota.cross_mounts = False
 # c.EFSQuota.skip_directories = [".snapshot", ".zfs"]
+
+# A Dask cluster whose workers mount the store and measure the homes; "" measures them here.
+# A home of more than `split_files` files is then measured by many of them together.
+# c.EFSQuota.dask_scheduler = ""
+# c.EFSQuota.split_files = 2_000_000
+
+# A scan by wrstat (or by `jupyterhub-efs-quota measure --export`), in place of measuring the
+# homes that it shows to be within their quota. "" is none.
+# c.EFSQuota.scan_file = ""
+# c.EFSQuota.scan_max_age_secs = 172800
+# c.EFSQuota.scan_home_root = ""
+
+# How the contents of a home are sorted: by extension, by what can be done without, by age.
+# These replace the defaults; `c.EFSQuota.file_types.update({...})` adds to them.
+# c.EFSQuota.file_types = {"tables": ["csv", "parquet"], "books": ["epub"]}
+# c.EFSQuota.junk = {"caches": ["/.cache/"], "compiled Python": ["__pycache__/"]}
+# c.EFSQuota.age_days = [7, 30, 90, 180, 365, 730, 1825]
 
 # --- What happens at a spawn -----------------------------------------------------------
 
@@ -106,6 +130,38 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 
 # Whether administrators keep their own servers in a lockout.
 # c.EFSQuota.admins_exempt = True
+
+# Servers are told how their user stands, in STORAGE_QUOTA_BYTES, STORAGE_USED_BYTES and
+# STORAGE_MEASURED_AT.
+# c.EFSQuota.storage_environment = True
+
+# --- What others read ------------------------------------------------------------------
+
+# Prometheus reads /services/efs-quota/metrics with a token that has the scope
+# read:metrics, or a port of its own without one: 0 is no such port.
+# c.EFSQuota.metrics_port = 0
+# c.EFSQuota.metrics_bind = "127.0.0.1"
+
+# A series for each home: "off", by "names", or by "pseudonyms", made with a secret.
+# c.EFSQuota.user_metrics = "off"
+# c.EFSQuota.metrics_key_file = ""
+
+# All users' quotas as Open OnDemand reads them, in a file that everybody may read.
+# c.EFSQuota.ood_quota_file = ""
+# c.EFSQuota.ood_quota_file_mode = "0644"
+
+# --- The history ------------------------------------------------------------------------
+
+# Where measurements, changes and runs are kept: a file of SQLite's on a disk of this machine,
+# or PostgreSQL. What waits while the database is away is kept in files beside it.
+# c.EFSQuota.history_url = "sqlite:///efs-quota.sqlite"
+# c.EFSQuota.history_waiting = ""
+
+# All measurements are kept for so many days, then one a day, then one a month.
+# c.EFSQuota.history_all_days = 30
+# c.EFSQuota.history_daily_days = 365
+# c.EFSQuota.history_changes_days = 1825
+# c.EFSQuota.activity_days = 400
 
 # --- The pages and the log -------------------------------------------------------------
 

@@ -30,8 +30,10 @@ GIB = 2**30
 FILL = """
 INSERT INTO quota_measurements (user_id, started, secs, counted, quota_bytes, bytes, allocated,
     files, dirs, unreadable, complete, timed_out, meter)
-SELECT u.id, :first + t.n * :step + u.id * CAST(7000 AS BIGINT), 1.5, u.id * CAST(1000003 AS BIGINT) + t.n * 500000000000,
-    214748364800, u.id * CAST(1000003 AS BIGINT), u.id * CAST(1000003 AS BIGINT), 12345, 678, 0, TRUE, FALSE, 'walk'
+SELECT u.id, :first + t.n * :step + u.id * CAST(7000 AS BIGINT), 1.5,
+    u.id * CAST(1000003 AS BIGINT) + t.n * 500000000000,
+    214748364800, u.id * CAST(1000003 AS BIGINT), u.id * CAST(1000003 AS BIGINT),
+    12345, 678, 0, TRUE, FALSE, 'walk'
 FROM quota_users u CROSS JOIN ({numbers}) t ORDER BY {order}
 """
 # As a database has them that was filled over a year: PostgreSQL in the order of time, a user's
@@ -39,8 +41,10 @@ FROM quota_users u CROSS JOIN ({numbers}) t ORDER BY {order}
 NUMBERS = {
     "postgresql": ("SELECT n FROM generate_series(0, {last}) AS n", "t.n, u.id"),
     "sqlite": (
-        "WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < {last})"
-        " SELECT n FROM c",
+        (
+            "WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < {last})"
+            " SELECT n FROM c"
+        ),
         "u.id, t.n",
     ),
 }
@@ -118,7 +122,7 @@ def questions(database, names):
     for sort in ("month_growth", "usage", "user"):
         timed(
             f"the table by {sort}, a page of 100",
-            lambda: ask(database, reading.table, sort=sort, descending=True),
+            lambda sort=sort: ask(database, reading.table, sort=sort, descending=True),
             times=10,
         )
 
@@ -157,7 +161,8 @@ def thinning(database, names, secs):
     took.sort()
     print(
         f"{len(took)} reads meanwhile: median {took[len(took) // 2] * 1000:.1f} ms,"
-        f" 99 % within {took[int(len(took) * 0.99)] * 1000:.1f} ms, at most {took[-1] * 1000:.1f} ms"
+        f" 99 % within {took[int(len(took) * 0.99)] * 1000:.1f} ms,"
+        f" at most {took[-1] * 1000:.1f} ms"
     )
 
 

@@ -6,6 +6,7 @@ tests/unit/test_docs.py fails when the page is not what this makes of the settin
 from __future__ import annotations
 
 import inspect
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ HEADINGS = {
     "monitor_period_secs": "When and how homes are measured",
     "on_lockout": "What happens at a spawn",
     "history_url": "The history",
+    "metrics_port": "What others read",
     "service_name": "The service",
 }
 
@@ -52,11 +54,13 @@ KINDS = {
     "Float": "a number of seconds",
     "HomeMapping": "a template, a callable, or its name as `module:function`",
     "Int": "a whole number",
-    "List": "a list of names",
     "Seconds": "a number of seconds, above 0",
     "Size": "a size",
+    "Times": "a number, 1.5 or more, or 0",
     "Unicode": "text",
 }
+
+LISTED = {"Int": "whole numbers", "Unicode": "names"}
 
 
 def settings() -> dict[str, TraitType[Any, Any]]:
@@ -70,10 +74,28 @@ def kind(trait: TraitType[Any, Any]) -> str:
     """What may be assigned, in words."""
     name = type(trait).__name__
     if name == "Enum":
-        return " or ".join(f'`"{value}"`' for value in trait.values)  # type: ignore[attr-defined]
+        *most, last = (f'`"{value}"`' for value in trait.values)  # type: ignore[attr-defined]
+        return f"{', '.join(most)} or {last}" if most else last
+    if name == "List":
+        return f"a list of {LISTED[type(trait._trait).__name__]}"  # type: ignore[attr-defined]  # noqa: SLF001
     if name == "Dict":
         return f"a dictionary, name to {kind(trait._value_trait)}"  # type: ignore[attr-defined]  # noqa: SLF001
     return KINDS[name]
+
+
+def default(value: object) -> str:
+    """What a default is, as a sentence; a long dictionary stands below it."""
+    if not isinstance(value, dict) or not value:
+        return f"Default: `{literal(value)}`\n"
+    rows = (f"    {literal(name)}: {literal(item)},\n" for name, item in value.items())
+    lines = "".join(line for row in rows for line in wrapped(row))
+    return f"Default:\n\n```text\n{{\n{lines}}}\n```\n"
+
+
+def wrapped(row: str) -> list[str]:
+    """A row of a dictionary in lines of up to 92 characters."""
+    lines = textwrap.wrap(row, 92, subsequent_indent=" " * 8, break_long_words=False)
+    return [f"{line}\n" for line in lines]
 
 
 def literal(value: object) -> str:
@@ -91,7 +113,7 @@ def render() -> str:
             parts.append(f"## {HEADINGS[name]}\n")
         parts.append(f"### `{name}`\n")
         parts.append(f"{inspect.cleandoc(str(trait.help))}\n")
-        parts.append(f"Takes {kind(trait)}. Default: `{literal(trait.default())}`\n")
+        parts.append(f"Takes {kind(trait)}. {default(trait.default())}")
     return "\n".join(parts)
 
 

@@ -20,6 +20,7 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
 from .board import Board
+from .directories import Directories
 from .errors import SettingsError
 from .history.history import History
 from .history.opening import history_of
@@ -32,17 +33,21 @@ from .loops.monitor import Monitor
 from .loops.reaper import NAME as REAPER
 from .loops.reaper import Reaper
 from .loops.record_run import recorded
+from .measure.cluster import Cluster
+from .measure.meters import AUTO, WALK
 from .measure.walk import log_engine
 from .measure.workers import Workers
-from .remeasure import Remeasure, utcnow
+from .metrics.dirsize import make_dirsize
+from .metrics.exposition import Exposition
+from .openondemand import QuotaFile
+from .remeasure import Remeasure, make_workers, utcnow
 from .settings import EFSQuota
 from .web.application import load_templates, make_application
+from .web.metrics import serve_metrics
 from .web.parts import Parts
 
 log = logging.getLogger(__name__)
 
-# Measurements at a time that people ask for, and again that the spawn hook asks for.
-_AT_ONCE = 4
 _PARENT_POLL_MS = 1000
 
 
@@ -59,18 +64,20 @@ class Service:
         self._environment = environment
         self._wrong = wrong
         self._loops: list[Loop] = []
-        self._pools: list[Workers] = []
+        self._workers: Workers | Cluster | None = None
+        # What else is wrong, that nothing but a restart mends.
+        self._wanting: list[str] = []
+        self._quota_file: QuotaFile | None = None
         self._parent = os.getppid()
         self._history: History | None = None
-        # Why there is no history, though the settings want one.
-        self._unremembered: str | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, or until the hub is gone."""
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        server = self._listen(self._build())
+        parts = self._build()
+        servers = [self._listen(parts), self._serve_metrics(parts.exposition)]
         parent = PeriodicCallback(lambda: self._look_at_parent(stop), _PARENT_POLL_MS)
         if self._settings.exit_with_hub:
             parent.start()
@@ -79,16 +86,18 @@ class Service:
         for loop in self._loops:
             loop.start()
         log.info("The quota service is up at %s", self._environment["JUPYTERHUB_SERVICE_URL"])
-        if self._settings.meter == "walk":
+        if self._settings.meter in (AUTO, WALK):
             log_engine()
         try:
             await stop.wait()
         finally:
             parent.stop()
-            server.stop()
+            for server in filter(None, servers):
+                server.stop()
             for loop in self._loops:
                 loop.stop()
-            await asyncio.gather(*(pool.end() for pool in self._pools))
+            if self._workers is not None:
+                await self._workers.end()
             log.info("The quota service ends.")
 
     def close(self) -> None:
@@ -101,24 +110,26 @@ class Service:
         if self._wrong is not None:
             return [str(self._wrong)]
         of_loops = [f"{loop.name}: {loop.trouble}" for loop in self._loops if loop.trouble]
-        of_history = self._unremembered if self._history is None else self._history.trouble
-        return of_loops + ([of_history] if of_history else [])
+        of_file = self._quota_file.trouble if self._quota_file is not None else None
+        of_history = self._history.trouble if self._history is not None else None
+        return [*of_loops, *self._wanting, *(each for each in (of_file, of_history) if each)]
 
     def _build(self) -> Parts:
         board = Board()
         self._history = self._open_history(board)
         history: Recorder = self._history or Recorder()
         rooms = make_rooms(self._settings, hub_from(self._environment), history, board)
-        pages = verifying = None
+        self._quota_file = rooms.quota_file
+        remeasure = None
         if self._wrong is None:
-            many = self._remeasure(rooms, self._settings.measure_concurrency)
-            # What people wait for does not queue behind the monitor, nor spawns behind that.
-            pages, verifying = (self._remeasure(rooms, _AT_ONCE) for _ in range(2))
-            monitor = recorded(rooms, MONITOR, Monitor(rooms, many))
+            remeasure = self._remeasure(rooms)
+            period_secs = self._settings.monitor_period_secs
+            counted = rooms.counted.cycles_of
+            monitor = recorded(rooms, MONITOR, Monitor(rooms, remeasure, patience_secs=period_secs))
             reaper = recorded(rooms, REAPER, Reaper(rooms))
             self._loops = [
-                Loop(MONITOR, monitor, self._settings.monitor_period_secs),
-                Loop(REAPER, reaper, self._settings.reaper_period_secs),
+                Loop(MONITOR, counted(MONITOR, monitor), period_secs),
+                Loop(REAPER, counted(REAPER, reaper), self._settings.reaper_period_secs),
             ]
         else:
             log.error("%s", self._wrong)
@@ -126,14 +137,16 @@ class Service:
             board=rooms.board,
             store=rooms.store,
             offload=rooms.offload,
-            remeasure=pages,
-            verifying=verifying,
+            remeasure=remeasure,
             templates=load_templates(),
             trouble=self.trouble,
             clock=rooms.clock,
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,
             history=history,
+            counted=rooms.counted,
+            exposition=self._exposition(rooms),
+            directories=Directories(rooms.homes),
         )
 
     def _open_history(self, board: Board) -> History | None:
@@ -143,15 +156,47 @@ class Service:
             return history_of(self._settings, utcnow, board.remember)
         except SettingsError as error:
             # Quotas go on without; the pages say what is wrong.
-            self._unremembered = str(error)
-            log.error("%s", error)
+            self._lacks(str(error))
             return None
 
-    def _remeasure(self, rooms: Rooms, most: int) -> Remeasure:
-        pool = Workers(most)
-        self._pools.append(pool)
+    def _exposition(self, rooms: Rooms) -> Exposition:
+        dirsize = None
+        try:
+            dirsize = make_dirsize(self._settings, rooms.counted.ages)
+        except SettingsError as error:
+            # Quotas are enforced all the same, and no name is shown by mistake.
+            self._lacks(f"There are no metrics of single homes. {error}")
+        return Exposition(
+            rooms.counted,
+            rooms.board,
+            lambda: self._loops,
+            self.trouble,
+            dirsize=dirsize,
+            governor=lambda: self._workers.governor if self._workers is not None else None,
+        )
+
+    def _serve_metrics(self, exposition: Exposition) -> HTTPServer | None:
+        try:
+            return serve_metrics(self._settings, exposition)
+        except SettingsError as error:
+            self._lacks(str(error))
+            return None
+
+    def _lacks(self, trouble: str) -> None:
+        log.error("%s", trouble)
+        self._wanting.append(trouble)
+
+    def _remeasure(self, rooms: Rooms) -> Remeasure:
+        self._workers, spread = make_workers(self._settings)
         return Remeasure(
-            self._settings, rooms.store, pool, rooms.offload, rooms.clock, history=rooms.history
+            self._settings,
+            rooms.store,
+            self._workers,
+            rooms.offload,
+            rooms.clock,
+            spread=spread,
+            counted=rooms.counted,
+            history=rooms.history,
         )
 
     def _listen(self, parts: Parts) -> HTTPServer:

@@ -1,4 +1,4 @@
-"""The command line: `jupyterhub-efs-quota`, with `monitor`, `reaper`, `database` and `check`.
+"""The command line: `jupyterhub-efs-quota`, with its commands.
 
 Without a subcommand it is the service that the hub starts.
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Unicode
+from traitlets import Bool, TraitError, Unicode
 from traitlets.config import Application, Config
 from traitlets.config.application import ClassesType
 from traitlets.config.loader import KVArgParseConfigLoader
@@ -50,6 +50,8 @@ class Command(Application):
     classes: ClassesType = [EFSQuota]
     aliases: dict[Any, Any] = dict(_SHARED_ALIASES)
     flags: dict[Any, Any] = {}
+    # Whether arguments that are no flags are paths; else they are mistakes.
+    takes_paths = False
 
     config_file = Unicode("", help="A file with `c.EFSQuota.…` lines to read.").tag(config=True)
 
@@ -68,14 +70,23 @@ class Command(Application):
             raise SettingsError("The command line is not understood. See --help-all.") from None
         if getattr(self, "generate_config", False):
             return EFSQuota()  # the file that is named is to be written, not read
-        if self.extra_args:
+        if self.extra_args and not self.takes_paths:
             raise SettingsError(f"{self.extra_args[0]!r} is not understood. See --help-all.")
         config = handed_over(os.environ)
         if self.config_file:
             config.merge(read_file(self.config_file))
         config.merge(self.cli_config)
         self._refuse_unknown(config)
+        self._take_own(config)
         return resolve(config)
+
+    def _take_own(self, config: Config) -> None:
+        """The command's own settings, which a file may have too."""
+        own = type(self).__name__
+        try:
+            self.update_config(Config({own: config[own]} if own in config else {}))
+        except TraitError as error:
+            raise SettingsError(f"c.{own}: {error}") from None
 
     def _refuse_unknown(self, config: Config) -> None:
         known = {type(self).__name__, "Command", "EFSQuota"}
@@ -154,13 +165,19 @@ class LoopCommand(Command):
         from .loops.cycle import make_rooms
         from .loops.loop import Loop
         from .loops.record_run import recorded
-        from .measure.workers import Workers
-        from .remeasure import Remeasure
+        from .remeasure import Remeasure, make_workers
 
         rooms = make_rooms(settings, hub, history)
-        workers = Workers(settings.measure_concurrency)
+        workers, spread = make_workers(settings)
         remeasure = Remeasure(
-            settings, rooms.store, workers, rooms.offload, rooms.clock, history=history
+            settings,
+            rooms.store,
+            workers,
+            rooms.offload,
+            rooms.clock,
+            spread=spread,
+            counted=rooms.counted,
+            history=history,
         )
         work, name, period = self.cycle(rooms, remeasure)
         cycle = recorded(rooms, name, work)
@@ -173,12 +190,35 @@ class LoopCommand(Command):
             stop = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
-            loop = Loop(name, cycle, period)
+            loop = Loop(name, rooms.counted.cycles_of(name, cycle), period)
+            server = self._serve_metrics(rooms, loop, workers)
             loop.start()
             await stop.wait()
             loop.stop()
+            if server is not None:
+                server.stop()
         finally:
             await workers.end()
+
+    def _serve_metrics(self, rooms: Any, loop: Any, workers: Any) -> Any:
+        from .metrics.dirsize import make_dirsize
+        from .metrics.exposition import Exposition
+        from .web.metrics import serve_metrics
+
+        dirsize = make_dirsize(rooms.settings, rooms.counted.ages)
+
+        def trouble() -> list[str]:
+            return [loop.trouble] if loop.trouble else []
+
+        exposition = Exposition(
+            rooms.counted,
+            rooms.board,
+            lambda: [loop],
+            trouble,
+            dirsize=dirsize,
+            governor=lambda: workers.governor,
+        )
+        return serve_metrics(rooms.settings, exposition)
 
     def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
         """The work of one cycle, its name and its period."""
@@ -223,8 +263,14 @@ class MonitorCommand(LoopCommand):
         """The monitor's."""
         from .loops.monitor import NAME, Monitor
 
-        work = Monitor(rooms, remeasure, dry_run=self.dry_run)
-        return work, NAME, rooms.settings.monitor_period_secs
+        period_secs = rooms.settings.monitor_period_secs
+        work = Monitor(
+            rooms,
+            remeasure,
+            dry_run=self.dry_run,
+            patience_secs=None if self.once else period_secs,
+        )
+        return work, NAME, period_secs
 
 
 class ReaperCommand(LoopCommand):
@@ -251,14 +297,14 @@ class ReaperCommand(LoopCommand):
 class ServiceCommand(Command):
     """Storage quotas for JupyterHub homes: the service that the hub starts.
 
-    Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `database` and `check`; each
-    has --help.
+    Other commands: `monitor`, `reaper`, `check`, `measure` and `database`; each has --help.
     """
 
     name = "jupyterhub-efs-quota"
     description = (
         "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
-        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `database` and `check`;"
+        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `check`, `measure` and"
+        " `database`;"
         " each has --help."
     )
     flags: dict[Any, Any] = {
@@ -329,5 +375,9 @@ def main(argv: list[str] | None = None) -> None:
         from .history.command import DatabaseCommand
 
         DatabaseCommand().launch(argv[1:])
+    elif subcommand == "measure":
+        from .terminal.measure import MeasureCommand
+
+        MeasureCommand().launch(argv[1:])
     else:
         ServiceCommand().launch(argv)

@@ -9,6 +9,8 @@ EFSQuotaError
  ├── HomeError              a home that is outside the home root, or no directory
  ├── MeasureError           a measurement brought no answer
  ├── HistoryError           the history database cannot be used now
+ │    ├── CannotCount       a file system's own counter cannot tell about this home
+ │    └── ScanError         a scan cannot be read, or does not say what is asked
  └── HubError               the hub refuses us or talks nonsense
       └── HubUnreachable    the hub does not answer at all
 
@@ -54,9 +56,40 @@ class HistoryError(EFSQuotaError):
     """The history database cannot be used now. Enforcement does not need it."""
 
 
+class CannotCount(MeasureError):
+    """A file system's own counter cannot tell about this home: a walk can."""
+
+
+class ScanError(MeasureError):
+    """A scan of a file system cannot be read, or does not say what is asked."""
+
+
 class HubError(EFSQuotaError):
     """The hub refuses us, or answers something that we don't understand."""
 
 
 class HubUnreachable(HubError):
     """The hub does not answer: no further request makes sense now."""
+
+
+OTHER = "other"
+HOME_MISSING = "home-missing"
+# What metrics call an error, by its class or the nearest one above it.
+_KINDS: dict[type[BaseException], str] = {
+    SettingsError: "settings",
+    StoreError: "store",
+    BrokenFile: "broken-file",
+    LockHeld: "lock-held",
+    FileNotFoundError: HOME_MISSING,
+    HomeError: "home",
+    MeasureError: "measure",
+    HubUnreachable: "hub-unreachable",
+    HubError: "hub",
+    OSError: "os",
+}
+KINDS = (*_KINDS.values(), OTHER)
+
+
+def kind_of(error: BaseException) -> str:
+    """The kind of an error: one of `KINDS`, so that no metric grows with what goes wrong."""
+    return next((_KINDS[each] for each in type(error).__mro__ if each in _KINDS), OTHER)

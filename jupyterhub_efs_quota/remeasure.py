@@ -5,8 +5,8 @@ Called by the monitor, by the pages' button, and by the spawn hook before it ref
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,15 +14,22 @@ from datetime import datetime, timezone
 from typing import ParamSpec
 
 from .control.store import ControlStore
-from .errors import ControlError, StoreError
+from .errors import ControlError, MeasureError, StoreError
 from .history.recorder import Recorder
 from .logs import event
+from .measure.cluster import Cluster
+from .measure.governor import Governor
+from .measure.meters import WALK
+from .measure.order import ROUTINE, Priority, Wish
+from .measure.spread import Spread
 from .measure.task import Ceiling, Task
 from .measure.workers import Workers
+from .metrics.counted import Counted
 from .offload import Offload
 from .quota import messages
 from .quota.judge import distrusted, judge, record_usage
 from .quota.record import UNDEFINED_BYTES, Record
+from .quota.scanned import Advice, Scan, weigh
 from .quota.usage import Usage
 from .settings import EFSQuota
 
@@ -39,6 +46,20 @@ def utcnow() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def make_workers(settings: EFSQuota) -> tuple[Workers | Cluster, Spread]:
+    """What measures many homes under the settings, and whose turn it is.
+
+    Processes of this machine, or a Dask cluster if the settings name one.
+    """
+    spread = Spread(settings.measure_concurrency)
+    governor = Governor(settings.max_calls_per_second, settings.brake_at)
+    here = Workers(spread.places, governor)
+    if not settings.dask_scheduler:
+        return here, spread
+    scheduler, root = settings.dask_scheduler, settings.home_root
+    return Cluster(scheduler, root, settings.split_files, here), spread
+
+
 def _moments(record: Record) -> tuple[datetime | None, datetime | None]:
     """What any measurement changes at its start, and again at its end."""
     return record.started, record.stopped
@@ -53,16 +74,21 @@ class _Begun:
 
 
 class Remeasure:
-    """Measures single homes under the settings, and keeps the control files."""
+    """Measures single homes under the settings, and keeps the control files.
+
+    `spread` says whose turn it is; without one, it is that of who came first.
+    """
 
     def __init__(
         self,
         settings: EFSQuota,
         store: ControlStore,
-        workers: Workers,
+        workers: Workers | Cluster,
         offload: Offload,
         clock: Callable[[], datetime] = utcnow,
         *,
+        spread: Spread | None = None,
+        counted: Counted | None = None,
         history: Recorder | None = None,
     ) -> None:
         self._settings = settings
@@ -71,18 +97,24 @@ class Remeasure:
         self._workers = workers
         self._offload = offload
         self._clock = clock
+        self._spread = Spread(workers.most) if spread is None else spread
+        self._counted = counted
+        self._told: set[str] = set()
         self._history = history or Recorder()
-        self._places = asyncio.Semaphore(workers.most)
+        # Only where there is somebody to keep it.
+        self._summed_up = self._history.keeps_summaries or settings.user_metrics != "off"
 
-    async def measure(self, user: str, *, planned: Record | None = None) -> Record | None:
-        """Measure a user's home, judge and save; the new record.
+    async def measure(
+        self, user: str, *, planned: Record | None = None, wish: Wish = ROUTINE
+    ) -> Record | None:
+        """Measure a user's home when its turn comes, judge and save; the new record.
 
         None if there is nothing to do: another monitor has measured it since `planned`
         was read. Raises LockHeld while somebody else measures it, HomeError,
         FileNotFoundError, MeasureError or ControlError; the record then stays as it was.
         """
         # A place first: nobody else is kept from this home while we only stand in line.
-        async with self._places:
+        async with self._spread.place(wish):
             return await self._measure(user, planned)
 
     async def _measure(self, user: str, planned: Record | None) -> Record | None:
@@ -90,9 +122,14 @@ class Remeasure:
         if begun is None:
             return None
         try:
-            usage = await self._workers.measure(
-                self._task(begun.home, self._settings.du_timeout_secs)
-            )
+            record = begun.record
+            task = self._task(begun.home, self._settings.du_timeout_secs, self._limit(record))
+            if record.meter == WALK:
+                task = replace(task, files=record.usage_files)
+            if self._summed_up:
+                rules = self._settings.rules(begun.started.timestamp())
+                task = replace(task, rules=rules)
+            usage = await self._look(user, task)
             record = await self._offload.run(self._finish, begun, usage)
         except BaseException:
             await self._leave(self._undo, begun)
@@ -102,6 +139,30 @@ class Remeasure:
         self._say(begun.record, record, usage)
         return record
 
+    def take(self, user: str, planned: Record, scan: Scan) -> Record | None:
+        """Record what a scan says of a home; the new record (blocking).
+
+        None if the home is to be measured instead: the scan shows it over its quota, or
+        the record has changed since `planned` was read. Raises LockHeld while somebody
+        measures it, or ControlError.
+        """
+        with self._store.measuring(user), self._store.held(user) as held:
+            record = held.read()
+            if record is None or _moments(record) != _moments(planned):
+                return None
+            advice, taken = weigh(
+                record,
+                scan,
+                self._clock(),
+                allocated=self._allocated,
+                grace_secs=self._settings.grace_secs,
+            )
+            if advice is not Advice.TAKE:
+                return None
+            held.write(taken)
+        self._say(record, taken, scan.usage)
+        return taken
+
     async def verify(self, record: Record, budget_secs: float) -> Record:
         """Look whether a locked user still is over, for at most `budget_secs`.
 
@@ -110,17 +171,37 @@ class Remeasure:
         """
         home = await self._offload.run(self._resolve, record)
         started = self._clock()
-        ceiling = Ceiling(record.quota_bytes, record.quota_files or 0, self._allocated)
-        usage = await self._workers.measure(self._task(home, budget_secs, ceiling))
+        limit = self._limit(record)
+        async with self._spread.place(Wish(Priority.SPAWN)):
+            task = self._task(home, budget_secs, limit, limit)
+            usage = await self._look(record.user, task)
         if not usage.complete:
             return record
         return await self._offload.run(self._release, record, usage, started)
+
+    async def _look(self, user: str, task: Task) -> Usage:
+        """Have a worker measure, and count what that took."""
+        began = time.monotonic()
+        try:
+            usage = await self._workers.measure(task)
+        except MeasureError:
+            if self._counted is not None:
+                self._counted.not_measured()
+            raise
+        if self._counted is not None:
+            self._counted.measured(user, usage, time.monotonic() - began)
+        return usage
 
     @property
     def _allocated(self) -> bool:
         return self._settings.size_basis == "allocated"
 
-    def _task(self, home: str, deadline_secs: float, ceiling: Ceiling | None = None) -> Task:
+    def _limit(self, record: Record) -> Ceiling:
+        return Ceiling(record.quota_bytes, record.quota_files or 0, self._allocated)
+
+    def _task(
+        self, home: str, deadline_secs: float, limit: Ceiling, ceiling: Ceiling | None = None
+    ) -> Task:
         return Task(
             home,
             deadline_secs,
@@ -130,6 +211,7 @@ class Remeasure:
             ceiling=ceiling,
             allocated=self._allocated,
             walk_threads=self._settings.walk_threads,
+            limit=limit,
         )
 
     def _resolve(self, record: Record) -> str:
@@ -220,6 +302,16 @@ class Remeasure:
                 log,
                 logging.WARNING,
                 f"Quota for {record.user} keeps its old number: {doubt}.",
+                subsystem="Monitor",
+            )
+        if usage.why_walked and usage.why_walked not in self._told:
+            # Once, not for each of ten thousand homes that are all alike in this.
+            self._told.add(usage.why_walked)
+            event(
+                log,
+                logging.INFO,
+                f"The home of {record.user} is walked, as all are of which this is true:"
+                f" {usage.why_walked}",
                 subsystem="Monitor",
             )
         if usage.unreadable_names:

@@ -10,9 +10,9 @@ import difflib
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from traitlets import (
     Bool,
@@ -36,13 +36,19 @@ from traitlets.config.loader import (
 
 from .errors import SettingsError
 from .homes import Homes, check_template
+from .measure.check_rules import checked_ages, checked_junk, checked_types
+from .measure.meters import METERS, WALK
+from .measure.rules import AGES_DAYS, JUNK, TYPES, Rules
 from .quota.limits import Limits
 from .quota.sizes import parse_size
 
+Value = TypeVar("Value")
 # How setup(c) hands the settings to the service that the hub starts.
 HANDED_OVER = "JUPYTERHUB_EFS_QUOTA_SETTINGS"
 _DATABASES = ("sqlite:///", "postgres://", "postgresql://", "postgresql+psycopg://")
 # One environment variable may hold 128 KiB.
+# Less is what any store does by itself.
+_LEAST_TIMES = 1.5
 _MOST_HANDED_OVER = 120 * 1024
 
 
@@ -96,6 +102,19 @@ class Seconds(Float[float, float]):
         if not 0 < seconds < math.inf:
             raise TraitError(f"{self.name} must be a time above 0 seconds, not {value!r}")
         return seconds
+
+
+class Times(Float[float, float]):
+    """How many times as much as usual is too much: 1.5 or more, or 0 for never."""
+
+    def validate(self, obj: Any, value: Any) -> float:
+        """The number, or a TraitError."""
+        times = float(super().validate(obj, value))
+        if times and not _LEAST_TIMES <= times < math.inf:
+            raise TraitError(
+                f"{self.name} must be {_LEAST_TIMES} or more, or 0 for never, not {value!r}"
+            )
+        return times
 
 
 class EFSQuota(Configurable):
@@ -186,12 +205,26 @@ class EFSQuota(Configurable):
     du_timeout_secs = Seconds(
         3600.0, help="A measurement of one home is given up after this time."
     ).tag(config=True)
-    meter = Enum(["walk", "du"], "walk", help="What measures a home: our own walk, or GNU du.").tag(
-        config=True
-    )
-    measure_concurrency = Int(4, min=1, help="How many homes are measured at a time.").tag(
-        config=True
-    )
+    meter = Enum(
+        list(METERS),
+        WALK,
+        help="""What measures a home: our own walk, GNU du, or the file system's own counter.
+
+        A counter answers at once, whatever the size of the home: `"cephfs"`, `"xfs"`,
+        `"ext4"`, `"btrfs"`, `"lustre"`, `"zfs"`, each for homes that were set up for it, and
+        `"lustre-user"`, `"zfs-user"`, which count all that a home's owner owns. `"auto"` asks
+        the counter of the file system that a home is on, and walks where there is none, where
+        it cannot tell about this home, where it does not tell the size of `size_basis`, and
+        whatever it says is over the quota. Read the how-to "Let the file system count" first.""",
+    ).tag(config=True)
+    measure_concurrency = Int(
+        4,
+        min=1,
+        help="""How many homes are measured at a time.
+
+        A home for which somebody waits, at a page or for a server, does not wait behind
+        these: there are up to four places more for each of the two.""",
+    ).tag(config=True)
     walk_threads = Int(
         64,
         min=1,
@@ -199,8 +232,41 @@ class EFSQuota(Configurable):
         help="""How many calls one measurement may have waiting for the store at a time.
 
         As many threads run only while the store is slow: on a quick one there are two or
-        three. More than 64 help with stores that are far away. For the compiled walk; the
-        one in Python asks one thing at a time.""",
+        three. More than 64 help with stores that are far away, but not the walk in Python,
+        which makes no use of more.""",
+    ).tag(config=True)
+    dask_scheduler = Unicode(
+        "",
+        help="""Address of a Dask scheduler on whose workers homes are measured, as in
+        "tcp://dask:8786". Empty: they are measured here.
+
+        The workers must have this package in the same version, and the homes mounted at the
+        same path. `measure_concurrency` homes are measured at a time. What the connection
+        needs besides (TLS) is Dask's own configuration. While the cluster is away, homes are
+        measured here. Measurements before a spawn always are.""",
+    ).tag(config=True)
+    split_files = Int(
+        2_000_000,
+        min=0,
+        help="""A home of more files is measured by many Dask workers together. 0: none is.
+
+        By what the last measurement found. Only with `dask_scheduler`, and not with
+        `cross_mounts`.""",
+    ).tag(config=True)
+    max_calls_per_second = Int(
+        0,
+        min=0,
+        help="""How many calls to the store all measurements together may make in a second.
+
+        About one for each file and two for each directory. 0: as many as they can. It
+        holds for the walks of this service, not for `meter = "du"` nor on a Dask cluster.""",
+    ).tag(config=True)
+    brake_at = Times(
+        3.0,
+        help="""All measurements slow down when the store takes so many times as long as usual.
+
+        What is usual is learnt from the walks themselves, and a store that answers within
+        a millisecond is never too slow. 0: they never slow down.""",
     ).tag(config=True)
     cross_mounts = Bool(
         False, help="Whether other file systems mounted inside a home count too."
@@ -209,6 +275,49 @@ class EFSQuota(Configurable):
         Unicode(),
         [".snapshot", ".zfs"],
         help="Names (or patterns like `*.snap`) of directories that are not measured.",
+    ).tag(config=True)
+
+    scan_file = Unicode(
+        "",
+        help="""A scan by wrstat, or by `measure --export`, to read instead of the homes.
+
+        A path, or a pattern such as `/scans/*_users*.stats.gz`, of which the newest counts.
+        Homes that are within their quota, by the record and by the scan, get the scan's
+        numbers. All others are measured, and so are all if the scan is no use.""",
+    ).tag(config=True)
+    scan_max_age_secs = Seconds(
+        172800.0, help="Scans that began longer ago than this are not read."
+    ).tag(config=True)
+    scan_home_root = Unicode(
+        "",
+        help="""Where `home_root` is in the scan, if it was made with other paths.
+
+        Empty: the paths are those that `home_root` has here, with symbolic links resolved.""",
+    ).tag(config=True)
+    file_types = Dict(
+        key_trait=Unicode(),
+        value_trait=List(Unicode()),
+        default_value={name: list(extensions) for name, extensions in TYPES.items()},
+        help="""What files are sorted into by the last extension of their names.
+
+        A name for each type, with its extensions: lower case, without the dot. What has none
+        of them is `other`. To add to the defaults, write
+        `c.EFSQuota.file_types.update({"point clouds": ["las", "laz"]})`.""",
+    ).tag(config=True)
+    junk = Dict(
+        key_trait=Unicode(),
+        value_trait=List(Unicode()),
+        default_value={kind: list(patterns) for kind, patterns in JUNK.items()},
+        help="""What can be done without, by kind: patterns for folders and files.
+
+        A pattern that ends in `/` is for folders, another for files. One with a further `/`
+        is a path from the home (`/.cache/`), another a name at any depth (`__pycache__/`).
+        `*`, `?` and `[0-9]` match within one name. Nothing is removed: it is only shown.""",
+    ).tag(config=True)
+    age_days = List(
+        Int(),
+        list(AGES_DAYS),
+        help="Where one band of ages ends and the next begins, in days, rising.",
     ).tag(config=True)
 
     on_lockout = Enum(
@@ -231,6 +340,60 @@ class EFSQuota(Configurable):
     ).tag(config=True)
     admins_exempt = Bool(
         True, help="Whether hub administrators keep their own servers in a lockout."
+    ).tag(config=True)
+    storage_environment = Bool(
+        True,
+        help="""Whether servers are told how their user stands, in environment variables.
+
+        `STORAGE_QUOTA_BYTES`, `STORAGE_USED_BYTES` and `STORAGE_MEASURED_AT`, each where it
+        is known and where the site has not set it itself.""",
+    ).tag(config=True)
+
+    metrics_port = Int(
+        0,
+        min=0,
+        max=65535,
+        help="""Port on which the service serves `/metrics` to Prometheus, without a login. 0: none.
+
+        The same is at `/services/efs-quota/metrics`, for tokens of the hub with the scope
+        `read:metrics`.""",
+    ).tag(config=True)
+    metrics_bind = Unicode(
+        "127.0.0.1",
+        help="""Address of this machine on which `metrics_port` listens. Empty: all of its own.
+
+        Whoever reaches it reads the metrics: leave it to Prometheus, by a firewall or a
+        network policy.""",
+    ).tag(config=True)
+    user_metrics = Enum(
+        ["off", "names", "pseudonyms"],
+        "off",
+        help="""Whether the metrics have series for each home, such as `dirsize_total_size_bytes`.
+
+        With `"names"` their label `directory` is the name of the home on disk; with
+        `"pseudonyms"` a code for it, that only who has `metrics_key_file` can tell. How much
+        somebody holds is personal data: ask whether you may keep it.""",
+    ).tag(config=True)
+    metrics_key_file = Unicode(
+        "",
+        help="""File with the secret for `user_metrics = "pseudonyms"`, of 16 bytes or more.
+
+        As long as it is the same, so are the pseudonyms. Only the service should be able to
+        read it.""",
+    ).tag(config=True)
+    ood_quota_file = Unicode(
+        "",
+        help="""File in which Open OnDemand finds all users' quotas (`OOD_QUOTA_PATH`).
+
+        Replaced whole at the end of each cycle of the monitor and the reaper. Its directory
+        must exist. Empty: none is written.""",
+    ).tag(config=True)
+    ood_quota_file_mode = Enum(
+        ["0600", "0640", "0644"],
+        "0644",
+        help="""Who may read `ood_quota_file`: its owner, its group, or everybody on the machine.
+
+        Open OnDemand reads it as the user who is logged in, so every user must be able to.""",
     ).tag(config=True)
 
     history_url = Unicode(
@@ -298,7 +461,16 @@ class EFSQuota(Configurable):
             )
         return url
 
-    @validate("quota_control", "home_root", "config_file", "history_waiting")
+    @validate(
+        "quota_control",
+        "home_root",
+        "config_file",
+        "scan_file",
+        "scan_home_root",
+        "metrics_key_file",
+        "ood_quota_file",
+        "history_waiting",
+    )
     def _absolute(self, proposal: Any) -> str:
         path = Path(proposal["value"])
         if proposal["value"] and (not path.is_absolute() or ".." in path.parts):
@@ -307,6 +479,18 @@ class EFSQuota(Configurable):
                 f" not {proposal['value']!r}"
             )
         return str(proposal["value"])
+
+    @validate("file_types")
+    def _known_types(self, proposal: Any) -> dict[str, list[str]]:
+        return _checked(proposal, checked_types)
+
+    @validate("junk")
+    def _known_junk(self, proposal: Any) -> dict[str, list[str]]:
+        return _checked(proposal, checked_junk)
+
+    @validate("age_days")
+    def _rising_ages(self, proposal: Any) -> list[int]:
+        return _checked(proposal, checked_ages)
 
     @validate("grace_secs", "stale_quota_secs", "verify_secs")
     def _finite(self, proposal: Any) -> float:
@@ -329,6 +513,22 @@ class EFSQuota(Configurable):
             user_files=self.user_file_limits,
         )
 
+    def rules(self, now: float) -> Rules:
+        """How homes are summed up; ages count back from `now` (Unix time)."""
+        return Rules(
+            now=int(now),
+            types=tuple((name, tuple(group)) for name, group in self.file_types.items()),
+            junk=tuple((kind, tuple(group)) for kind, group in self.junk.items()),
+            ages_days=tuple(self.age_days),
+        )
+
+
+def _checked(proposal: Any, check: Callable[[Value], Value]) -> Value:
+    try:
+        return check(proposal["value"])
+    except ValueError as error:
+        raise TraitError(f"{proposal['trait'].name}: {error}") from None
+
 
 def resolve(config: Config) -> EFSQuota:
     """The settings in a configuration, and in the file that its `config_file` names.
@@ -343,13 +543,32 @@ def resolve(config: Config) -> EFSQuota:
     settings = EFSQuota()
     for name, value in section.items():
         _assign(settings, name, value)
-    limits = settings.limits()
-    on_files = limits.default_files or limits.group_files or limits.user_files
-    if on_files and settings.meter == "du":
+    _check_meter(settings)
+    if settings.user_metrics == "pseudonyms" and not settings.metrics_key_file:
         raise SettingsError(
-            "c.EFSQuota.meter = 'du' counts no files: limits on files need meter = 'walk'."
+            "c.EFSQuota.user_metrics = 'pseudonyms' needs c.EFSQuota.metrics_key_file:"
+            " a file with a secret. Make one: head -c 32 /dev/urandom > FILE; chmod 600 FILE"
         )
     return settings
+
+
+def _check_meter(settings: EFSQuota) -> None:
+    meter, facts = settings.meter, METERS[settings.meter]
+    limits = settings.limits()
+    if not facts.files and (limits.default_files or limits.group_files or limits.user_files):
+        raise SettingsError(
+            f"c.EFSQuota.meter = {meter!r} counts no files: limits on files need meter = 'walk'."
+        )
+    amiss = facts.amiss(
+        settings.size_basis,
+        cross_mounts=settings.cross_mounts,
+        skip=settings.skip_directories,
+    )
+    if amiss is not None:
+        raise SettingsError(
+            f"c.EFSQuota.meter = {meter!r} cannot be: {amiss}. Change one of them, or set"
+            " meter = 'walk'."
+        )
 
 
 def _assign(settings: EFSQuota, name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-# What scripts/demo, scripts/test and scripts/lint share: Python environments, the node
+# What scripts/demo, test, lint and bench share: Python environments, the node
 # proxy, system packages. Sourced by them; sets ROOT, the repository.
 
 set -euo pipefail
@@ -46,7 +46,8 @@ need_venv() {
         "$PYTHON" -m venv --clear "$dir"
         printf '%s\n' "$python" > "$dir/python"
     fi
-    wanted=$(cat "$ROOT/setup.py" "$ROOT/pyproject.toml" && echo "$@")
+    # The sources in C too: they are built at the installation.
+    wanted=$(cat "$ROOT/setup.py" "$ROOT/pyproject.toml" "$ROOT"/jupyterhub_efs_quota/measure/_walk*.[ch] | sha256sum && echo "$@")
     if [ "$(cat "$dir/installed" 2> /dev/null)" != "$wanted" ]; then
         say "Installing into ${dir#"$ROOT/"} (up to two minutes, the first time) ..."
         (cd "$ROOT" && install_into "$dir" "$@") ||

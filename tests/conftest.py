@@ -221,7 +221,7 @@ async def workers():
     idle = pool._idle[:]
     pool.close()
     for worker in idle:
-        await worker.wait()
+        await worker.process.wait()
 
 
 @pytest.fixture

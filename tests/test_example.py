@@ -9,8 +9,14 @@ from traitlets.config import PyFileConfigLoader
 from jupyterhub_efs_quota.settings import EFSQuota, resolve
 
 EXAMPLE = Path(__file__).parent.parent / "jupyterhub_config_example.py"
-# Empty by default: the example shows what they may look like.
-SHOWN_BY_EXAMPLE = {"config_file", "group_file_limits", "user_file_limits"}
+# Empty by default, or long: the example shows what they may look like.
+SHOWN_BY_EXAMPLE = {
+    "config_file",
+    "file_types",
+    "group_file_limits",
+    "junk",
+    "user_file_limits",
+}
 
 
 def load(path):

@@ -77,6 +77,8 @@ class History(Recorder):
     `remembered` is called with the last good records of all users, once they are read.
     """
 
+    keeps_summaries = True
+
     def __init__(
         self,
         url: URL,

@@ -14,7 +14,12 @@ from .events import Action, Run
 
 
 class Recorder:
-    """Takes what is to be put on record. No call waits for anything, or raises."""
+    """Takes what is to be put on record. No call waits for anything, or raises.
+
+    `keeps_summaries`: whether it is worth while to sum up a home that is measured.
+    """
+
+    keeps_summaries = False
 
     def measured(
         self, record: Record, usage: Usage, started: datetime, stopped: datetime, *, by: str

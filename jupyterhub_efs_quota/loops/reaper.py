@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..control.store import Held
-from ..errors import BrokenFile, HubUnreachable, LockHeld, StoreError
+from ..errors import HOME_MISSING, BrokenFile, HubUnreachable, LockHeld, StoreError
 from ..hub.client import HubUser
 from ..logs import event
 from ..quota.judge import active_at_reap, judge
@@ -16,7 +16,7 @@ from ..quota.limits import Limits
 from ..quota.messages import reaped
 from ..quota.record import Record, State
 from .counts import Counts
-from .cycle import Rooms, as_listed, failed, over_all_users
+from .cycle import Rooms, as_listed, failed, over_all_users, publish
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,8 @@ class Reaper:
                 stopping.append(verdict)
                 if not self._dry_run:
                     await self._stop(verdict)
+        if not self._dry_run:
+            await publish(self._rooms)
         return stopping
 
     async def _stop(self, verdict: Verdict) -> None:
@@ -85,6 +87,7 @@ class Reaper:
                 await self._rooms.hub.stop_server(name, server)
                 self.counts.add("stopped")
                 self._rooms.history.stopped(name, server, verdict.message, by=NAME)
+                self._rooms.counted.stopped_server()
             except HubUnreachable:
                 raise
             except Exception as error:
@@ -150,7 +153,7 @@ class Reaper:
         if not at_home:
             self._say(unseen, f"User {name} home dir {home} does not exist. Skipping.")
             board.saw(user, record, by=NAME)
-            board.failed(user, f"The home {home} does not exist.", by=NAME)
+            board.failed(user, f"The home {home} does not exist.", by=NAME, kind=HOME_MISSING)
         elif record is None:
             path = self._rooms.store.path(name)
             self._say(unseen, f"Quota file {path} for user {name} does not exist. Skipping.")

@@ -67,24 +67,30 @@ static bool is_gone(int error)
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
+/* Keep the first few by name, so that they do not depend on who comes first. With the lock
+   held. */
+static void keep_name(struct walk *walk, const char *name, int error)
+{
+    struct unreadable *names = walk->found->names, kept = {strdup(name), error};
+    for (int i = 0; i < NAMES_KEPT && kept.name != NULL; i++)
+        if (names[i].name == NULL || strcmp(kept.name, names[i].name) < 0) {
+            struct unreadable later = names[i];
+            names[i] = kept;
+            kept = later;
+        }
+    free(kept.name);
+}
+
 static void skipped(struct worker *worker, const char *name, int error)
 {
     struct walk *walk = worker->walk;
     worker->counts.unreadable++;
     if (is_gone(error)) {
         worker->counts.vanished++;
-    } else if (atomic_load(&walk->names_count) < NAMES_KEPT) {
-        char *copy = strdup(name);
+    } else {
         lock(worker, &walk->lock);
-        int count = atomic_load(&walk->names_count);
-        if (copy != NULL && count < NAMES_KEPT) {
-            walk->found->names[count].name = copy;
-            walk->found->names[count].error = error;
-            atomic_store(&walk->names_count, count + 1);
-            copy = NULL;
-        }
+        keep_name(walk, name, error);
         unlock(&walk->lock);
-        free(copy);
     }
 }
 
@@ -111,11 +117,21 @@ static void note_directory(struct worker *worker, struct directory *where, const
     worker->found_count++;
 }
 
+/* statx, counted among the calls to the store. */
+static int look_at(struct worker *worker, int handle, const char *name, int flags,
+                   unsigned wanted, struct statx *found)
+{
+    before_call(worker);
+    int failed = statx(handle, name, flags, wanted, found);
+    after_call(worker);
+    return failed;
+}
+
 static void examine(struct worker *worker, struct directory *where, int handle, const char *name)
 {
+    int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
     struct statx found;
-    worker->calls++;
-    if (statx(handle, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, worker->walk->wanted, &found))
+    if (look_at(worker, handle, name, flags, worker->walk->wanted, &found) != 0)
         skipped(worker, name, errno);
     else if (S_ISDIR(found.stx_mode))
         note_directory(worker, where, name);
@@ -159,6 +175,7 @@ static bool start_thread(struct walk *walk)
     struct worker *worker = &walk->workers[walk->started];
     pthread_attr_t attributes;
     worker->walk = walk;
+    worker->pace.page = walk->pace;
     worker->block = malloc(BLOCK_BYTES);
     worker->own.newest = worker->columns.newest = NO_TIME;
     worker->columns.oldest = INT64_MAX;
@@ -278,8 +295,9 @@ static bool read_entries(struct worker *worker, struct directory *here)
     bool sharing = false;
     worker->handed_over = 0;
     while (!stopped(worker->walk)) {
+        before_call(worker);
         long got = syscall(SYS_getdents64, worker->handle, worker->block, BLOCK_BYTES);
-        worker->calls++;
+        after_call(worker);
         if (got <= 0) {
             /* ENOENT: removed while we read it. That is an end like any other. */
             if (got < 0 && errno != ENOENT)
@@ -305,8 +323,7 @@ static int enter(struct worker *worker, struct directory *here)
     int handle = parent < 0 ? -1 : open_below(worker, parent, here->name);
     if (handle < 0 && out_of_handles(errno))
         return -1;
-    worker->calls++;
-    if (handle < 0 || statx(handle, "", AT_EMPTY_PATH, WANTED, &found) != 0) {
+    if (handle < 0 || look_at(worker, handle, "", AT_EMPTY_PATH, WANTED, &found) != 0) {
         worker->counts.lost_dirs += is_gone(errno);
         skipped(worker, here->name, errno);
         if (handle >= 0)
@@ -597,6 +614,7 @@ int walk_home(const struct task *task, struct found *found)
     walk.workers = calloc((size_t)task->threads, sizeof *walk.workers);
     if (walk.workers == NULL)
         return ENOMEM;
+    walk.pace = open_pace(task->pace);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -611,7 +629,8 @@ int walk_home(const struct task *task, struct found *found)
         error = look_after(&walk);
     found->ending = (enum ending)atomic_load(&walk.ending);
     found->threads = walk.started;
-    found->names_count = atomic_load(&walk.names_count);
+    while (found->names_count < NAMES_KEPT && found->names[found->names_count].name != NULL)
+        found->names_count++;
     clear(&walk);
     if (walk.home != NULL) {
         int lacking = finish_tally(&walk);
@@ -625,6 +644,7 @@ int walk_home(const struct task *task, struct found *found)
     pthread_mutex_destroy(&walk.largest_lock);
     pthread_mutex_destroy(&walk.lock);
     pthread_condattr_destroy(&monotonic);
+    close_pace(walk.pace);
     free(walk.workers);
     return error;
 }

@@ -1,5 +1,5 @@
 /*
- * The compiled walk, in seven parts:
+ * The compiled walk, in eight parts:
  *
  *   _walk.c          the threads, and what they count
  *   _walk_handles.c  directories and their handles
@@ -7,6 +7,7 @@
  *   _walk_tally.c    where the space goes: by folder, type, age; junk
  *   _walk_best.c     the heaviest of many
  *   _walk_pattern.c  patterns of names
+ *   _walk_pace.c     what it may ask of the store, and how the store answers
  *   _walk_module.c   what Python sees
  */
 
@@ -84,6 +85,7 @@ struct task {
     /* Told ten times a second, in the caller's thread, what is counted; true ends the walk. */
     bool (*look)(void *, uint64_t files, uint64_t bytes, uint64_t dirs);
     void *look_with;
+    int pace; /* a handle on the page that sets the pace, or -1 */
 };
 
 /* ---- what is found ---------------------------------------------------------------- */

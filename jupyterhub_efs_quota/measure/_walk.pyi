@@ -59,6 +59,7 @@ def walk(
     rules: Rules | None,
     part: tuple[bool, bytes, int, int, bool],
     progress: Callable[[int, int, int], object] | None,
+    pace: int = -1,
     /,
 ) -> Found: ...
 def matches(pattern: bytes, name: bytes, /) -> bool: ...

@@ -58,8 +58,9 @@ void keep(struct walk *walk, struct directory *here, int handle)
 int open_below(struct worker *worker, int start, const char *name)
 {
     for (;;) {
-        worker->calls++;
+        before_call(worker);
         int handle = openat(start, name, OPEN_FLAGS);
+        after_call(worker);
         if (handle >= 0 || !out_of_handles(errno))
             return handle;
         int error = errno;

@@ -4,6 +4,7 @@
 #define WALK_INNER_H
 
 #include "_walk.h"
+#include "_walk_pace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +72,8 @@ struct worker {
     bool crowded;       /* too many handles are kept to set a directory aside */
     /* Since the number of threads was last thought about. */
     long calls, switches;
-    long own_waits; /* switches that our own locks caused */
+    long own_waits; /* switches that our own locks and the pace caused */
+    struct pace pace;
 };
 
 /* A file with several names. Where it counts is settled when all of them may have been met. */
@@ -97,12 +99,12 @@ struct walk {
     uint64_t device; /* the home's */
     unsigned wanted; /* of an entry */
     double deadline;
+    struct pace_page *pace; /* NULL: nobody sets one */
     atomic_int ending;
 
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t work, over;
     struct found *found;
-    atomic_int names_count;
     /* The stacks of what waits: batches go first, directories that were set aside last. */
     struct batch *batches;
     struct directory *directories, *set_aside;
@@ -139,6 +141,20 @@ static inline void lock(struct worker *worker, pthread_mutex_t *mutex)
         pthread_mutex_lock(mutex);
         worker->own_waits += voluntary_switches() - before;
     }
+}
+
+/* Around each call to the store. */
+static inline void before_call(struct worker *worker)
+{
+    worker->calls++;
+    if (worker->pace.page != NULL && --worker->pace.prepaid < 0)
+        keep_pace(worker);
+}
+
+static inline void after_call(struct worker *worker)
+{
+    if (worker->pace.timing)
+        tell_answer(worker);
 }
 
 static inline void unlock(pthread_mutex_t *mutex)

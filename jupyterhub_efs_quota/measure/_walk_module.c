@@ -17,8 +17,8 @@ struct looker {
     PyObject *progress;
 };
 
-/* Tell how far the walk is; whether that, or a signal's handler, has raised. The walk runs
-   without Python's lock. */
+/* Tell how far the walk is; whether it is to end, by the answer or because that or a signal's
+   handler has raised. The walk runs without Python's lock. */
 static bool look(void *state, uint64_t files, uint64_t bytes, uint64_t dirs)
 {
     struct looker *looker = state;
@@ -28,7 +28,7 @@ static bool look(void *state, uint64_t files, uint64_t bytes, uint64_t dirs)
         PyObject *answer =
             PyObject_CallFunction(looker->progress, "KKK", (unsigned long long)files,
                                   (unsigned long long)bytes, (unsigned long long)dirs);
-        raised = answer == NULL;
+        raised = answer == NULL || PyObject_IsTrue(answer) != 0;
         Py_XDECREF(answer);
     }
     looker->python = PyEval_SaveThread();
@@ -255,7 +255,7 @@ static PyObject *as_dictionary(const struct found *found, const struct rules *ru
         "lost_dirs", (unsigned long long)counts->lost_dirs,
         "changed", found->changed,
         "names", tuple_of((size_t)found->names_count, found->names, sizeof *found->names, as_name),
-        "timed_out", PyBool_FromLong(found->ending == TIMED_OUT),
+        "timed_out", PyBool_FromLong(found->ending == TIMED_OUT || found->ending == INTERRUPTED),
         "proven_over", PyBool_FromLong(found->ending == PROVEN_OVER),
         "threads", found->threads,
         "links", tuple_of(details->links_count, details->links, sizeof *details->links, as_link),
@@ -289,18 +289,18 @@ static PyObject *walk_with(struct task *task, PyObject *progress)
 
 static PyObject *walk(PyObject *module, PyObject *arguments)
 {
-    struct task task = {0};
+    struct task task = {.pace = -1};
     struct rules rules = {0};
     int cross_mounts, has_ceiling, allocated, part, junk_root;
     long long ceiling_bytes, ceiling_files;
     Py_ssize_t prefix_length;
     PyObject *skip, *given, *progress, *answer = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "iiidpO!pp(LL)O(py#Iip)O:walk", &task.home, &task.most_open,
-                          &task.threads, &task.deadline_secs, &cross_mounts, &PyTuple_Type, &skip,
-                          &allocated, &has_ceiling, &ceiling_bytes, &ceiling_files, &given, &part,
-                          &task.prefix, &prefix_length, &task.prefix_depth, &task.kind, &junk_root,
-                          &progress))
+    if (!PyArg_ParseTuple(arguments, "iiidpO!pp(LL)O(py#Iip)O|i:walk", &task.home,
+                          &task.most_open, &task.threads, &task.deadline_secs, &cross_mounts,
+                          &PyTuple_Type, &skip, &allocated, &has_ceiling, &ceiling_bytes,
+                          &ceiling_files, &given, &part, &task.prefix, &prefix_length,
+                          &task.prefix_depth, &task.kind, &junk_root, &progress, &task.pace))
         return NULL;
     if (task.threads < 1) {
         PyErr_SetString(PyExc_ValueError, "a walk needs at least one thread");
@@ -337,9 +337,9 @@ static PyMethodDef methods[] = {
     {"walk", walk, METH_VARARGS,
      "walk(home, most_open, threads, deadline_secs, cross_mounts, skip, allocated,\n"
      "     has_ceiling, (bytes, files), rules, (part, prefix, depth, kind, junk_root),\n"
-     "     progress) -> dict\n\n"
-     "Count a home, given as a handle. Raises OSError, MemoryError, or what a signal's\n"
-     "handler or `progress` raises."},
+     "     progress, pace=-1) -> dict\n\n"
+     "Count a home, given as a handle; pace is one too, see pace.py. Raises OSError,\n"
+     "MemoryError, or what a signal's handler or `progress` raises."},
     {"matches", matches_in_python, METH_VARARGS,
      "matches(pattern, name) -> bool\n\nWhether a name matches a pattern of `skip`."},
     {NULL, NULL, 0, NULL},

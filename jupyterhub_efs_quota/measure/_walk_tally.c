@@ -42,7 +42,7 @@ static size_t write_path(const struct walk *walk, const struct directory *where,
     return length;
 }
 
-/* The same in memory of its own, also where it is longer than any call would take. */
+/* The same in memory of its own. */
 static char *own_path(const struct walk *walk, const struct directory *where)
 {
     char *path = malloc(where->length + 1);
@@ -417,10 +417,20 @@ static void settle_links(struct walk *walk)
     }
 }
 
+/* Under which directory this one is handed out: deep ones under the last above them whose
+   path a call would take, since all their paths would fill the memory. */
+static struct directory *shown(struct directory *here)
+{
+    while (here->length > LONGEST_PATH && here->parent != NULL)
+        here = here->parent;
+    return here;
+}
+
 /* Hand out a directory's row, unless that was done. */
 static bool hand_out_row(struct walk *walk, struct directory *here)
 {
     struct details *details = &walk->found->details;
+    const struct directory *as = shown(here);
     size_t count = details->rows_count;
     if (here->handed_out)
         return true;
@@ -431,12 +441,12 @@ static bool hand_out_row(struct walk *walk, struct directory *here)
             return false;
         details->rows = rows;
     }
-    char *path = own_path(walk, here);
+    char *path = own_path(walk, as);
     if (path == NULL)
         return false;
     here->handed_out = true;
     details->rows[details->rows_count++] =
-        (struct open_row){here->row, here->kind, here->junk_root, path, here->length};
+        (struct open_row){here->row, as->kind, as->junk_root, path, as->length};
     return true;
 }
 
@@ -449,7 +459,8 @@ static bool hand_out_links(struct walk *walk)
         return false;
     for (size_t number = 0; number < walk->linked.used; number++) {
         const struct link *link = link_at(&walk->linked, number);
-        char *where = own_path(walk, link->where);
+        const struct directory *as = shown(link->where);
+        char *where = own_path(walk, as);
         if (where == NULL)
             return false;
         details->links[details->links_count++] = (struct found_link){
@@ -462,7 +473,7 @@ static bool hand_out_links(struct walk *walk)
             .modified_band = (int)link->modified_band,
             .accessed_band = (int)link->accessed_band,
             .where = where,
-            .length = link->where->length,
+            .length = as->length,
         };
         for (struct directory *here = link->where; here != NULL; here = here->parent)
             if (!hand_out_row(walk, here))

@@ -6,49 +6,112 @@ Importing this fails with ImportError where the compiled walk was not built.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import replace
 
 from ..quota.summary import Sums
 from ..quota.usage import Usage
 from . import _walk
-from .part import NO_KIND, Details, Large, Link, Part, Path, Place, Row
+from .book import GONE, show
+from .pace import Pace
+from .part import NO_KIND, Details, Large, Link, Part, Path, Place, Row, together
 from .rules import Rules
-from .task import Task
+from .tally import junk_at
+from .task import Progress, Task
+from .twin import open_directory
 
 # Sizes are numbers of 64 bits there.
 _LARGEST = 2**63 - 1
 
 
-class Start(NamedTuple):
-    """Where a walk begins: at the home, or at a path below it for a part of it.
-
-    `kind` and `junk_root` as in part.Row.
-    """
-
-    path: Path = ()
-    part: bool = False
-    kind: int = NO_KIND
-    junk_root: bool = False
-
-
 def walk_compiled(
     task: Task,
-    handle: int,
+    home: int,
+    deadline: float,
+    most_open: int,
+    wait: Callable[[], None],
+    *,
+    progress: Progress | None = None,
+    pace: Pace | None = None,
+) -> Part:
+    """Walk the home whose handle is given, which stays the caller's, or a part of it.
+
+    `deadline` is of the monotonic clock; `wait` is called while the process has no handles
+    left, and may raise. Raises OSError if the home cannot be looked at.
+    """
+    found = os.fstat(home)
+    try:
+        start = _open_below(home, task, wait)
+    except OSError as error:
+        return Part(_missed(task, error), device=_device(found))
+    if start is None:
+        return Part(Usage(bytes=0, allocated=0, files=0, dirs=0), device=_device(found))
+    try:
+        part = _walk_from(
+            task, start, deadline - time.monotonic(), most_open, progress=progress, pace=pace
+        )
+    finally:
+        if start != home:
+            os.close(start)
+    return replace(part, counts=replace(part.counts, changed=found.st_mtime), device=_device(found))
+
+
+def _device(found: os.stat_result) -> int:
+    """The number of a device as the links of the compiled walk have it."""
+    return os.major(found.st_dev) << 32 | os.minor(found.st_dev)
+
+
+def _open_below(home: int, task: Task, wait: Callable[[], None]) -> int | None:
+    """A handle of where the part begins, or None if that is on another file system.
+
+    Goes down name by name, so that no link is followed.
+    """
+    handle = home
+    device = os.fstat(home).st_dev
+    for name in task.below:
+        try:
+            deeper = open_directory(name, handle, wait)
+        finally:
+            if handle != home:
+                os.close(handle)
+        handle = deeper
+        if os.fstat(handle).st_dev != device and not task.cross_mounts:
+            os.close(handle)
+            return None
+    return handle
+
+
+def _missed(task: Task, error: OSError) -> Usage:
+    """What is known of a part whose beginning cannot be opened."""
+    number = error.errno or 0
+    gone = int(number in GONE)
+    name = show(os.fsencode(task.below[-1]), number)
+    return Usage(
+        bytes=0,
+        allocated=0,
+        files=0,
+        dirs=0,
+        unreadable=1,
+        vanished=gone,
+        lost_dirs=gone,
+        unreadable_names=() if gone else (name,),
+    )
+
+
+def _walk_from(
+    task: Task,
+    start: int,
     deadline_secs: float,
     most_open: int,
     *,
-    start: Start = Start(),  # noqa: B008  (a plain tuple)
-    progress: Callable[[int, int, int], object] | None = None,
+    progress: Progress | None,
+    pace: Pace | None,
 ) -> Part:
-    """Walk the directory of a handle, which stays the caller's.
-
-    `progress` is told files, bytes and folders about ten times a second; what it raises
-    ends the walk. Raises OSError if the directory cannot be looked at.
-    """
     ceiling = task.ceiling
+    below = tuple(os.fsencode(name) for name in task.below)
     found = _walk.walk(
-        handle,
+        start,
         most_open,
         task.walk_threads,
         deadline_secs,
@@ -58,8 +121,10 @@ def walk_compiled(
         ceiling is not None,
         (min(ceiling.bytes, _LARGEST), min(ceiling.files, _LARGEST)) if ceiling else (0, 0),
         None if task.rules is None else _given(task.rules),
-        (start.part, _joined(start.path), len(start.path), start.kind, start.junk_root),
+        (task.in_parts, b"".join(name + b"\0" for name in below), len(below))
+        + (junk_at(task.rules, below) if task.rules else (NO_KIND, False)),
         progress,
+        -1 if pace is None else pace.handle,
     )
     return Part(
         counts=_counts(found, task),
@@ -69,12 +134,6 @@ def walk_compiled(
         },
         details=_details(found["details"]),
     )
-
-
-def show(name: bytes, number: int) -> str:
-    """A name that could not be read and why, for a log line; odd bytes are escaped."""
-    shown = name.decode(errors="backslashreplace").encode("unicode_escape").decode()
-    return f"{shown}: {os.strerror(number)}"
 
 
 def _given(rules: Rules) -> _walk.Rules:
@@ -116,7 +175,7 @@ def _details(found: _walk.Details | None) -> Details | None:
         return None
     some = found["oldest"] <= found["newest"]
     return Details(
-        rows={_path(path): Row(*row) for path, row in found["rows"]},
+        rows=_rows(found["rows"]),
         folders=[(item[0], _path(item[1]), Row(*item[2])) for item in found["folders"]],
         largest=[(item[0], _path(item[1]), _large(item)) for item in found["largest"]],
         places=[(item[0], _path(item[1]), _place(item)) for item in found["places"]],
@@ -129,6 +188,15 @@ def _details(found: _walk.Details | None) -> Details | None:
     )
 
 
+def _rows(found: tuple[tuple[bytes, _walk.Row], ...]) -> dict[Path, Row]:
+    """Folders too deep to be shown stand under the path of the last one that is not."""
+    rows: dict[Path, Row] = {}
+    for path, values in found:
+        row, met = Row(*values), rows.get(_path(path))
+        rows[_path(path)] = row if met is None else together(met, row)
+    return rows
+
+
 def _large(item: _walk.Item) -> Large:
     row = Row(*item[2])
     return Large(row.bytes, row.allocated, row.newest, item[3] if item[3][1] else None)
@@ -137,10 +205,6 @@ def _large(item: _walk.Item) -> Large:
 def _place(item: _walk.Item) -> Place:
     row = Row(*item[2])
     return Place(row.kind, Sums(row.bytes, row.allocated, row.files))
-
-
-def _joined(path: Path) -> bytes:
-    return b"".join(name + b"\0" for name in path)
 
 
 def _path(names: bytes) -> Path:

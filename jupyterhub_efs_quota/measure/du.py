@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .empty import empty_home
 from .task import Task
 
 _NAMES_KEPT = 5
@@ -46,10 +46,9 @@ def du(task: Task) -> Usage:
         raise MeasureError(
             f"du gave no total for {task.home!r}: {'; '.join(complaints[:2]) or 'no output'}"
         ) from None
-    if _empty(task.home):
-        # An empty directory has a size too: it must not pass for a home that shrank.
-        changed = Path(task.home).stat().st_mtime
-        return Usage(bytes=0, allocated=0, files=0, dirs=1, changed=changed, meter="du")
+    empty = empty_home(task.home, "du")
+    if empty is not None:
+        return empty
     vanished = sum(line.endswith("No such file or directory") for line in complaints)
     return Usage(
         bytes=None if task.allocated else size,
@@ -59,11 +58,3 @@ def du(task: Task) -> Usage:
         unreadable_names=tuple(complaints[:_NAMES_KEPT]),
         meter="du",
     )
-
-
-def _empty(home: str) -> bool:
-    try:
-        with os.scandir(home) as entries:
-            return next(entries, None) is None
-    except OSError:
-        return False

@@ -149,13 +149,15 @@ class Part:
 
     `counts` leaves out the files in `links`: they are counted when parts are put
     together. `left`: folders that were left to others. `details`: None where no summary
-    was asked for.
+    was asked for. `device`: the number of the home's file system where this part was
+    measured; on another machine it is another one.
     """
 
     counts: Usage
     links: dict[Identity, Link] = field(default_factory=dict)
     left: list[Path] = field(default_factory=list)
     details: Details | None = None
+    device: int = 0
 
 
 def weight_of(sums: Row | Sums, allocated: bool) -> int:
@@ -168,6 +170,8 @@ def finish(parts: Sequence[Part], rules: Rules | None, *, allocated: bool = Fals
 
     The first part is the one in which the home itself lies.
     """
+    if len(parts) > 1:
+        parts = [_without_device(part) for part in parts]
     links = _joined(part.links for part in parts)
     usage = _added_up([part.counts for part in parts], links)
     details = [part.details for part in parts if part.details is not None]
@@ -176,10 +180,33 @@ def finish(parts: Sequence[Part], rules: Rules | None, *, allocated: bool = Fals
     return replace(usage, summary=_Sum(details, links, rules, allocated).summary())
 
 
+def _without_device(part: Part) -> Part:
+    """A part whose files are known by the same identity as on any other machine."""
+
+    def common(identity: Identity) -> Identity:
+        device, inode = identity
+        return (0 if device == part.device else device, inode)
+
+    def with_common(ranked: Ranked[Large]) -> Ranked[Large]:
+        weight, path, file = ranked
+        if file.identity is None:
+            return ranked
+        return weight, path, file._replace(identity=common(file.identity))
+
+    details = part.details
+    if details is not None:
+        details = replace(details, largest=[with_common(each) for each in details.largest])
+    links = {common(identity): link for identity, link in part.links.items()}
+    return replace(part, links=links, details=details)
+
+
 def _joined(several: Iterable[dict[Identity, Link]]) -> dict[Identity, Link]:
     """Files with several names, each once."""
     joined: dict[Identity, Link] = {}
     for links in several:
+        if not joined:
+            joined = dict(links)
+            continue
         for identity, link in links.items():
             met = joined.get(identity)
             joined[identity] = link if met is None else _one(met, link)
@@ -209,7 +236,8 @@ def _added_up(counts: Sequence[Usage], links: dict[Identity, Link]) -> Usage:
         unreadable=sum(one.unreadable for one in counts),
         vanished=sum(one.vanished for one in counts),
         lost_dirs=sum(one.lost_dirs for one in counts),
-        unreadable_names=tuple(names[:NAMES_KEPT]),
+        # The first by name: they do not depend on who found them.
+        unreadable_names=tuple(sorted(names)[:NAMES_KEPT]),
         timed_out=any(one.timed_out for one in counts),
         proven_over=any(one.proven_over for one in counts),
     )
@@ -227,7 +255,11 @@ class _Sum:
     ) -> None:
         self._rules = rules
         self._allocated = allocated
-        self._rows = {path: row for one in details for path, row in one.rows.items()}
+        self._rows: dict[Path, Row] = {}
+        for one in details:
+            for path, row in one.rows.items():
+                met = self._rows.get(path)
+                self._rows[path] = row if met is None else together(met, row)
         self._folders: Best[Row] = Best(rules.folders)
         self._places: Best[Place] = Best(rules.places)
         self._junk = _columns([one.junk for one in details], len(rules.junk))
@@ -263,14 +295,7 @@ class _Sum:
         # A folder without a row vanished meanwhile: the nearest above it takes the sum.
         while path not in self._rows and path:
             path = path[:-1]
-        row = self._rows.get(path, Row(0, 0, 0, 0))
-        self._rows[path] = row._replace(
-            bytes=row.bytes + more.bytes,
-            allocated=row.allocated + more.allocated,
-            files=row.files + more.files,
-            dirs=row.dirs + more.dirs,
-            newest=max(row.newest, more.newest),
-        )
+        self._rows[path] = together(self._rows.get(path, Row(0, 0, 0, 0)), more)
 
     def _settle(self) -> None:
         """Add folders to those above them, the lowest first."""
@@ -310,6 +335,17 @@ class _Sum:
             oldest=min(self._times, default=None),
             newest=max(self._times, default=None),
         )
+
+
+def together(row: Row, more: Row) -> Row:
+    """A folder with more that is found to be in it."""
+    return row._replace(
+        bytes=row.bytes + more.bytes,
+        allocated=row.allocated + more.allocated,
+        files=row.files + more.files,
+        dirs=row.dirs + more.dirs,
+        newest=max(row.newest, more.newest),
+    )
 
 
 def _columns(several: Sequence[Sequence[Sums]], length: int) -> list[Sums]:

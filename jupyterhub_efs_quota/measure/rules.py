@@ -53,7 +53,8 @@ JUNK: Mapping[str, Sequence[str]] = {
     ),
     "notebook checkpoints": (".ipynb_checkpoints/",),
     "compiled Python": ("__pycache__/",),
-    "core dumps": ("core.[0-9]*",),
+    # Of a process's number, and nothing else: manuals have a core.5.gz.
+    "core dumps": tuple("core." + "[0-9]" * digits for digits in range(2, 8)),
 }
 
 AGES_DAYS = (7, 30, 90, 180, 365, 730, 1825)
@@ -96,7 +97,7 @@ class Rules:
     def extensions(self) -> dict[bytes, int]:
         """The number of the type of each extension."""
         return {
-            extension.encode(): number
+            os.fsencode(extension.lower()): number
             for number, (_, extensions) in enumerate(self.types)
             for extension in extensions
         }

@@ -41,11 +41,14 @@ class Opened:
     itself once nothing more can be added: `unsettled` counts what still can, which is the
     reading of the folder, each folder right below it, and each file with several names
     that lies in it so far.
+
+    `begins`: this part of the home begins with it, so what is above is settled elsewhere.
+    `elsewhere`: it is counted in another part, and stands here for those below it.
     """
 
     __slots__ = (
         *("parent", "name", "depth", "length", "kind", "junk_root", "unsettled"),
-        *("bytes", "allocated", "files", "dirs", "newest"),
+        *("bytes", "allocated", "files", "dirs", "newest", "begins", "elsewhere"),
     )
 
     def __init__(self, parent: Opened | None, name: bytes) -> None:
@@ -54,7 +57,7 @@ class Opened:
         self.depth: int = parent.depth + 1 if parent else 0
         self.length: int = parent.length + 1 + len(name) if parent else 0
         self.kind: int = parent.kind if parent else NO_KIND
-        self.junk_root = False
+        self.junk_root = self.begins = self.elsewhere = False
         self.unsettled = 1
         self.bytes = self.allocated = self.files = self.dirs = 0
         self.newest = NO_TIME
@@ -143,25 +146,62 @@ class Tally:
         self._linked: dict[Identity, _Linked] = {}
         self._oldest: int | None = None
         self._newest: int | None = None
-        self._start: Opened | None = None
+        home = Opened(None, b"")
+        home.elsewhere = True
+        # Where this part begins or leaves something out, with all that is above.
+        self._known: dict[Path, Opened] = {(): home}
+        self._kept_open: list[Opened] = []
+        self._stand_ins: dict[tuple[Opened, int], Opened] = {}
 
     def begin(self, path: Path = (), blocks: int = 0) -> Opened:
-        """Enter the home, or the folder where this part of it begins."""
-        here = Opened(None, b"")
-        for name in path:
-            here = self._below(here, name)
-        self._start = here
-        here.dirs = 1
-        here.allocated = blocks * _BLOCK
+        """Enter the home, or a folder where this part of it begins: there may be several."""
+        here = self._known[()]
+        for depth, name in enumerate(path, start=1):
+            known = self._known.get(path[:depth])
+            if known is None:
+                known = self._known[path[:depth]] = self._below(here, name)
+                known.elsewhere = True
+            here = known
+        here.begins = True
+        here.elsewhere = False
+        self._kept_open.append(here)
+        self._open(here, blocks)
         return here
 
     def enter(self, parent: Opened, name: bytes, blocks: int) -> Opened:
         """Enter a folder; `blocks` of 512 bytes are its own."""
         here = self._below(parent, name)
-        parent.unsettled += 1
-        here.dirs = 1
-        here.allocated = blocks * _BLOCK
+        if parent.length > LONGEST_PATH:
+            here = self._stand_in(parent, here)
+        if here.dirs:
+            here.unsettled += 1
+        else:
+            parent.unsettled += 1
+        self._open(here, blocks)
         return here
+
+    def _stand_in(self, parent: Opened, here: Opened) -> Opened:
+        """Of folders too deep to be shown one stands for all, and one for junk of a kind."""
+        if not here.junk_root:
+            return parent
+        return self._stand_ins.setdefault((parent, here.kind), here)
+
+    def hold(self, folder: Opened) -> None:
+        """Keep a folder unsettled, until it is left once more."""
+        folder.unsettled += 1
+
+    def keep_open(self, folder: Opened) -> None:
+        """Say that something below a folder that is held is counted in another part."""
+        self._kept_open.append(folder)
+        path = folder.path()
+        here: Opened | None = folder
+        while here is not None and self._known.setdefault(path[: here.depth], here) is here:
+            here = here.parent
+
+    @staticmethod
+    def _open(here: Opened, blocks: int) -> None:
+        here.dirs += 1
+        here.allocated += blocks * _BLOCK
 
     def _below(self, parent: Opened, name: bytes) -> Opened:
         here = Opened(parent, name)
@@ -206,15 +246,17 @@ class Tally:
         here: Opened | None = folder
         while here is not None:
             here.unsettled -= 1
-            if here.unsettled or here is self._start:
+            if here.unsettled or here.begins:
                 return
             self._settle(here)
             here = here.parent
 
     def links(self) -> dict[Identity, Link]:
         """The files with several names."""
+        # A path for each folder, not for each file: there may be millions of these.
+        paths = {linked.where: linked.where.path() for linked in self._linked.values()}
         return {
-            identity: linked.link._replace(where=linked.where.path())
+            identity: linked.link._replace(where=paths[linked.where])
             for identity, linked in self._linked.items()
         }
 
@@ -289,6 +331,7 @@ class Tally:
         if here.junk_root:
             sums = Sums(here.bytes, here.allocated, here.files)
             _add(self._junk[here.kind], *sums)
+            self._stand_ins.pop((parent, here.kind), None)
             self._place(parent, here.name, here.kind, sums)
         parent.bytes += here.bytes
         parent.allocated += here.allocated
@@ -297,16 +340,21 @@ class Tally:
         parent.newest = max(parent.newest, here.newest)
 
     def _rows(self) -> dict[Path, Row]:
-        """Where this part begins, and the folders that links keep from being settled."""
+        """The folders about which links or other parts may have more to say."""
         rows: dict[Path, Row] = {}
-        for start in [self._start, *(linked.where for linked in self._linked.values())]:
-            here = start
-            while here is not None and (path := here.path()) not in rows:
+        for folder in [*self._kept_open, *(linked.where for linked in self._linked.values())]:
+            here: Opened | None = folder
+            path = folder.path()
+            while here is not None and not here.elsewhere and path not in rows:
                 rows[path] = here.row()
-                if here is self._start:
-                    break
-                here = here.parent
+                here, path = (None if here.begins else here.parent), path[:-1]
         return rows
+
+
+def junk_at(rules: Rules, path: Path) -> tuple[int, bool]:
+    """The kind of junk that a folder is or lies in, and whether the junk begins with it."""
+    here = Tally(rules).begin(path)
+    return here.kind, here.junk_root
 
 
 def _add(sums: list[int], size: int, allocated: int, files: int = 1) -> None:

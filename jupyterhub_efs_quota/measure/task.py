@@ -6,11 +6,16 @@ Plain data that travels to a worker process as JSON.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from ..quota.summary import load_summary
 from ..quota.usage import Usage
 from .rules import Rules, load_rules
+
+# Told files, bytes and folders about ten times a second. If it answers true, the walk ends
+# as at its deadline.
+Progress = Callable[[int, int, int], object]
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,14 @@ class Task:
     `home` is a resolved directory; odd bytes in it are surrogate escapes. Directories
     whose name matches a pattern in `skip` are not entered, nor are other file systems
     unless `cross_mounts`. The meter stops after `deadline_secs`, and as soon as the
-    home is proven over `ceiling`. `allocated`: which size `du` is to count.
+    home is proven over `ceiling`. `allocated`: which size the quota is judged by.
+    `limit`: the home's own; what a counter finds over it, `meter = "auto"` walks too.
     `walk_threads`: how many may wait for a slow store at a time. `rules`: how the home is
-    to be summed up, None for the totals alone.
+    to be summed up, None for the totals alone. `files`: how many the last walk found.
+
+    A home may be measured in parts. `in_parts`: this is one of several, that are put
+    together. `below`: the names on the way from the home to the folder where the part
+    begins. `leave`: read the upper levels only, until so many folders are left to others.
     """
 
     home: str
@@ -48,6 +58,11 @@ class Task:
     allocated: bool = False
     walk_threads: int = 64
     rules: Rules | None = None
+    in_parts: bool = False
+    below: tuple[str, ...] = ()
+    leave: int = 0
+    limit: Ceiling | None = None
+    files: int | None = None
 
 
 def dump_task(task: Task) -> bytes:
@@ -59,10 +74,12 @@ def load_task(line: bytes) -> Task:
     """The task in a line of `dump_task`."""
     values = json.loads(line)
     values["skip"] = tuple(values["skip"])
-    if values["ceiling"] is not None:
-        values["ceiling"] = Ceiling(**values["ceiling"])
+    values["below"] = tuple(values["below"])
     if values["rules"] is not None:
         values["rules"] = load_rules(values["rules"])
+    for name in ("ceiling", "limit"):
+        if values[name] is not None:
+            values[name] = Ceiling(**values[name])
     return Task(**values)
 
 

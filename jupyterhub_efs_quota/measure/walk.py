@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
 from functools import cache
+from typing import Protocol
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
-from .part import finish
-from .task import Task
-from .twin import most_open, open_home, walk_in_python
+from .pace import Pace
+from .part import Part, finish
+from .task import Progress, Task
+from .twin import most_open, open_home, part_in_python, walk_in_python
 
 try:
     from . import compiled
@@ -33,9 +34,9 @@ class _NoTime(Exception):
     """The deadline has passed before the home was open."""
 
 
-def walk(task: Task) -> Usage:
-    """Measure one home. Raises MeasureError if it cannot be opened at all."""
-    return ENGINES[engine()](task)
+def walk(task: Task, progress: Progress | None = None, pace: Pace | None = None) -> Usage:
+    """Measure one home at a pace. Raises MeasureError if it cannot be opened at all."""
+    return ENGINES[engine()](task, progress, pace)
 
 
 def engine() -> str:
@@ -55,8 +56,11 @@ def log_engine() -> None:
         )
 
 
-def walk_compiled(task: Task) -> Usage:
-    """Measure one home with the compiled walk. Raises as `walk` does."""
+def walk_compiled(task: Task, progress: Progress | None = None, pace: Pace | None = None) -> Part:
+    """Measure one home, or a part of it, with the compiled walk. Raises as `walk` does."""
+    if task.leave:
+        # It looks at a few folders only, so that there is nothing to be gained.
+        return part_in_python(task, progress, pace)
     deadline = time.monotonic() + task.deadline_secs
 
     def wait() -> None:
@@ -65,20 +69,60 @@ def walk_compiled(task: Task) -> Usage:
         time.sleep(_HANDLES_WAIT_SECS)
 
     try:
-        handle = open_home(task.home, wait)
+        home = open_home(task.home, wait)
     except _NoTime:
-        return Usage(timed_out=True)
+        return Part(Usage(timed_out=True))
     try:
-        part = compiled.walk_compiled(task, handle, deadline - time.monotonic(), most_open())
+        return compiled.walk_compiled(
+            task, home, deadline, most_open(), wait, progress=progress, pace=pace
+        )
+    except _NoTime:
+        return Part(Usage(timed_out=True))
     except OSError as error:
         raise MeasureError(
             f"The home {task.home!r} cannot be measured: {error.strerror}."
         ) from None
     finally:
-        os.close(handle)
-    return finish([part], task.rules, allocated=task.allocated)
+        os.close(home)
 
 
-ENGINES: dict[str, Callable[[Task], Usage]] = {PYTHON: walk_in_python}
+class MeasurePart(Protocol):
+    """Measures a part of a home."""
+
+    def __call__(
+        self, task: Task, progress: Progress | None = None, pace: Pace | None = None
+    ) -> Part:
+        """Raises MeasureError if it cannot be opened at all."""
+
+
+class Measure(Protocol):
+    """Measures a whole home."""
+
+    def __call__(
+        self, task: Task, progress: Progress | None = None, pace: Pace | None = None
+    ) -> Usage:
+        """Raises MeasureError if it cannot be opened at all."""
+
+
+def _whole(measure: MeasurePart) -> Measure:
+    def measure_whole(
+        task: Task, progress: Progress | None = None, pace: Pace | None = None
+    ) -> Usage:
+        return finish([measure(task, progress, pace)], task.rules, allocated=task.allocated)
+
+    return measure_whole
+
+
+def measure_in_python(
+    task: Task, progress: Progress | None = None, pace: Pace | None = None
+) -> Usage:
+    """Measure a whole home with the walk in Python, which may come home in parts."""
+    return finish(walk_in_python(task, progress, pace), task.rules, allocated=task.allocated)
+
+
+# What measures a part of a home, and what a whole one.
+PARTS: dict[str, MeasurePart] = {PYTHON: part_in_python}
+ENGINES: dict[str, Measure] = {PYTHON: measure_in_python}
 if compiled is not None:
-    ENGINES[COMPILED] = walk_compiled
+    PARTS[COMPILED] = walk_compiled
+    ENGINES[COMPILED] = _whole(walk_compiled)

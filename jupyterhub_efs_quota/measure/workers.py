@@ -11,9 +11,12 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import dataclass
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .governor import Governor
+from .pace import Page
 from .task import Task, dump_task, load_answer
 
 log = logging.getLogger(__name__)
@@ -21,17 +24,49 @@ log = logging.getLogger(__name__)
 # A worker stops its walk itself at the deadline. One that does not is stuck in the kernel.
 GIVE_UP_AFTER_SECS = 2.0
 LAST_WAIT_SECS = 1.0
-_LONGEST_LINE = 1024 * 1024
+# Workers that hang in the kernel and cannot even be killed: more would be no help.
+MOST_LOST = 16
+# A summary of the longest paths with the oddest names: 500 of 4096 bytes, six signs a byte.
+_LONGEST_LINE = 16 * 1024 * 1024
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process, and the page that it shares with the governor if there is one."""
+
+    process: asyncio.subprocess.Process
+    page: Page | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self.process.returncode is not None
+
+    def kill(self) -> None:
+        """Kill the process and what it started, without waiting for its end."""
+        if not self.ended:  # its number may be another's by now
+            kill_group(self.process.pid)
+
+    def forget(self) -> None:
+        """Let go of the page: nobody is going to look at it any more."""
+        if self.page is not None:
+            self.page.close()
+            self.page = None
 
 
 class Workers:
-    """Up to `most` worker processes, started when needed and kept."""
+    """Up to `most` worker processes, started when needed and kept.
 
-    def __init__(self, most: int) -> None:
+    `governor` sets the pace of their walks; None: they go as fast as they can.
+    """
+
+    def __init__(self, most: int, governor: Governor | None = None) -> None:
         self.most = most
+        self.governor = governor
         self._slots = asyncio.Semaphore(most)
-        self._idle: list[asyncio.subprocess.Process] = []
-        self._busy: set[asyncio.subprocess.Process] = set()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._lost: list[Worker] = []
         self._closed = False
 
     async def measure(self, task: Task) -> Usage:
@@ -45,6 +80,7 @@ class Workers:
             self._busy.add(worker)
             done = False
             try:
+                self._begin(worker)
                 answer = await self._ask(worker, task)
                 done = True
             except asyncio.TimeoutError:
@@ -52,32 +88,70 @@ class Workers:
                 return Usage(timed_out=True, meter=task.meter)
             finally:
                 self._busy.discard(worker)
+                self._end(worker)
                 if done:
                     self._idle.append(worker)
                 else:
-                    # Even one that just died: the `du` that it started may live on.
-                    kill_group(worker.pid)
+                    self._give_up(worker)
         if isinstance(answer, str):
             raise MeasureError(answer)
         return answer
 
-    async def _take(self) -> asyncio.subprocess.Process:
-        self._idle = [worker for worker in self._idle if worker.returncode is None]
-        worker = self._idle.pop() if self._idle else await _start()
+    def _begin(self, worker: Worker) -> None:
+        if self.governor is not None and worker.page is not None:
+            self.governor.begin(worker.page)
+
+    def _end(self, worker: Worker) -> None:
+        if self.governor is not None and worker.page is not None:
+            self.governor.end(worker.page)
+
+    def _give_up(self, worker: Worker) -> None:
+        # Even one that just died: the `du` that it started may live on.
+        kill_group(worker.process.pid)
+        worker.forget()
+        self._lost.append(worker)
+
+    async def _take(self) -> Worker:
+        worker = self._sleeping() or await self._start()
         if self._closed:
             # Closed while this one was on its way.
-            kill(worker)
+            worker.kill()
+            worker.forget()
             raise MeasureError("Nothing is measured any more: the service ends.")
         return worker
 
-    async def _ask(self, worker: asyncio.subprocess.Process, task: Task) -> Usage | str:
-        assert worker.stdin is not None
-        assert worker.stdout is not None
+    def _sleeping(self) -> Worker | None:
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.ended:
+                return worker
+            worker.forget()
+        return None
+
+    async def _start(self) -> Worker:
+        self._lost = [worker for worker in self._lost if not worker.ended]
+        if len(self._lost) >= MOST_LOST:
+            raise MeasureError(
+                f"{len(self._lost)} workers hang in the kernel and cannot be killed, so no more"
+                " are started. Look at the mount of the homes."
+            )
+        page = None if self.governor is None else Page.make()
         try:
-            worker.stdin.write(dump_task(task))
-            await worker.stdin.drain()
+            return Worker(await _start(page), page)
+        except BaseException:
+            if page is not None:
+                page.close()
+            raise
+
+    async def _ask(self, worker: Worker, task: Task) -> Usage | str:
+        stdin, stdout = worker.process.stdin, worker.process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(dump_task(task))
+            await stdin.drain()
             line = await asyncio.wait_for(
-                worker.stdout.readline(), task.deadline_secs + GIVE_UP_AFTER_SECS
+                stdout.readline(), task.deadline_secs + GIVE_UP_AFTER_SECS
             )
             return load_answer(line)
         except (ConnectionError, ValueError):
@@ -89,7 +163,9 @@ class Workers:
         """Kill every worker, without waiting for one that hangs."""
         self._closed = True
         for worker in [*self._idle, *self._busy]:
-            kill(worker)
+            worker.kill()
+        for worker in self._idle:
+            worker.forget()
         self._idle.clear()
 
     async def end(self) -> None:
@@ -97,15 +173,17 @@ class Workers:
         workers = [*self._idle, *self._busy]
         self.close()
         with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-            ends = asyncio.gather(*(worker.wait() for worker in workers))
+            ends = asyncio.gather(*(worker.process.wait() for worker in workers))
             await asyncio.wait_for(ends, LAST_WAIT_SECS)
 
 
-async def _start() -> asyncio.subprocess.Process:
+async def _start(page: Page | None) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         f"{__package__}.worker",
+        *([] if page is None else [str(page.handle)]),
+        pass_fds=() if page is None else (page.handle,),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LONGEST_LINE,
@@ -113,13 +191,6 @@ async def _start() -> asyncio.subprocess.Process:
         # group takes the `du` that it may have started along.
         start_new_session=True,
     )
-
-
-def kill(worker: asyncio.subprocess.Process) -> None:
-    """Kill a worker and what it started."""
-    if worker.returncode is not None:
-        return  # its number may be another's by now
-    kill_group(worker.pid)
 
 
 def kill_group(leader: int) -> None:

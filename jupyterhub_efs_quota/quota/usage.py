@@ -23,6 +23,7 @@ class Usage:
     `proven_over`: stopped early, the home being over its limit beyond doubt. After
     either, the numbers are lower bounds. `summary`: where the space goes, if that was
     asked for and this meter can tell.
+    `why_walked`: why the file system's own counter was not asked, where that was wanted.
     """
 
     bytes: int | None = None
@@ -38,6 +39,7 @@ class Usage:
     proven_over: bool = False
     meter: str = "walk"
     summary: Summary | None = None
+    why_walked: str = ""
 
     @property
     def complete(self) -> bool:

@@ -12,6 +12,8 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
 from . import handlers
+from .metrics import Metrics
+from .openondemand import OpenOnDemandQuotas
 from .parts import Parts
 
 _HERE = Path(__file__).parent
@@ -42,7 +44,13 @@ def make_application(
         (f"{prefix}measure", handlers.MeasureAgain, given),
         (f"{prefix}users", handlers.AllUsers, given),
         (f"{prefix}health", handlers.Health, given),
-        (rf"{prefix}api/users/([^/]+)/verify", handlers.Verify, from_hub),
+        (f"{prefix}metrics", Metrics, given),
+        (f"{prefix}api/open-ondemand/quotas", OpenOnDemandQuotas, given),
+        (
+            rf"{prefix}api/users/([^/]+)/verify",
+            handlers.Verify,
+            {**given, "api_token": api_token, "budget_secs": verify_secs},
+        ),
         (rf"{prefix}api/users/([^/]+)/refused", handlers.Refused, from_hub),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
         (rf"{prefix}static/(.*)", web.StaticFileHandler, {"path": str(_HERE / "static")}),

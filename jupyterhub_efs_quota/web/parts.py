@@ -10,18 +10,24 @@ from jinja2 import Environment
 
 from ..board import Board
 from ..control.store import ControlStore
+from ..directories import Directories
 from ..errors import SettingsError
 from ..history.recorder import Recorder
+from ..measure.order import Priority, Wish, expect_large
+from ..metrics.counted import Counted
+from ..metrics.exposition import Exposition
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
+
+# What metrics call the part of the service that answers browsers and the hub.
+PAGES = "Pages"
 
 
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` does what people wait for, `verifying` what the spawn hook waits for. Both
-    are None where the settings are bad: then nothing can be measured.
+    `remeasure` is None where the settings are bad: then nothing can be measured.
     """
 
     def __init__(
@@ -31,11 +37,13 @@ class Parts:
         store: ControlStore,
         offload: Offload,
         remeasure: Remeasure | None,
-        verifying: Remeasure | None,
         templates: Environment,
         trouble: Callable[[], list[str]],
         clock: Callable[[], datetime],
         menu_text: str,
+        counted: Counted,
+        exposition: Exposition,
+        directories: Directories,
         admins_exempt: bool = True,
         history: Recorder | None = None,
     ) -> None:
@@ -46,10 +54,12 @@ class Parts:
         self.trouble = trouble
         self.clock = clock
         self.menu_text = menu_text
+        self.exposition = exposition
+        self.directories = directories
         self.admins_exempt = admins_exempt
         self.history = history or Recorder()
+        self._counted = counted
         self._remeasure = remeasure
-        self._verifying = verifying
         self._measuring: dict[str, asyncio.Task[None]] = {}
 
     def measuring(self, user: str) -> bool:
@@ -66,19 +76,32 @@ class Parts:
 
     async def verify(self, record: Record, budget_secs: float) -> Record:
         """See `Remeasure.verify`."""
-        record = await _able(self._verifying).verify(record, budget_secs)
+        record = await _able(self._remeasure).verify(record, budget_secs)
         self.board.measured(record)
         return record
 
+    def answered(self, record: Record) -> None:
+        """Count what the spawn hook was told."""
+        self._counted.verified(record)
+
+    def failed(self, error: BaseException) -> None:
+        """Count what went wrong."""
+        self._counted.error(PAGES, error)
+
     async def _measure(self, user: str) -> None:
-        record = await _able(self._remeasure).measure(user)
+        row = self.board.get(user)
+        large = row is not None and row.record is not None and expect_large(row.record)
+        wish = Wish(Priority.PERSON, large)
+        record = await _able(self._remeasure).measure(user, wish=wish)
         if record is not None:
             self.board.measured(record)
 
     def _ended(self, user: str, task: asyncio.Task[None]) -> None:
         self._measuring.pop(user, None)
-        if not task.cancelled():
-            task.exception()  # whoever waits for it is told; nobody else needs to be
+        # Whoever waits for it is told; nobody else needs to be.
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.failed(error)
 
 
 def _able(remeasure: Remeasure | None) -> Remeasure:

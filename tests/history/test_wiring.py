@@ -46,6 +46,34 @@ def told(history):
     return history
 
 
+async def test_where_the_space_goes_is_kept_with_a_measurement(remeasure, home_of, write, history):
+    home = home_of("homer", 500)
+    (home / "table.csv").write_bytes(b"x" * 70)
+    write("homer")
+    await remeasure.measure("homer")
+    _, summary = told(history).summary("homer")
+    assert {folder.path: folder.sums.bytes for folder in summary.folders} == {"": 570, "data": 500}
+    assert summary.types["tables"].bytes == 70
+    assert summary.now == int(NOW.timestamp())
+
+
+async def test_no_home_is_summed_up_for_nobody(rooms, workers, home_of, write):
+    home_of("homer", 500)
+    write("homer")
+    asked = []
+
+    class Meter:
+        most = 1
+
+        async def measure(self, task):
+            asked.append(task.rules)
+            return await workers.measure(task)
+
+    remeasure = Remeasure(rooms.settings, rooms.store, Meter(), rooms.offload, rooms.clock)
+    await remeasure.measure("homer")
+    assert asked == [None]
+
+
 async def test_a_monitor_cycle_is_a_run_with_what_it_counted_and_measured(
     rooms, remeasure, listed, home_of, history, write
 ):

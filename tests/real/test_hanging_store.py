@@ -1,6 +1,7 @@
 """A store that really hangs: a FUSE file system whose process is stopped."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -17,9 +18,12 @@ from tornado.netutil import bind_sockets
 from jupyterhub_efs_quota.control.store import ControlStore
 from jupyterhub_efs_quota.errors import StoreError
 from jupyterhub_efs_quota.hub.spawn import SpawnGate
+from jupyterhub_efs_quota.measure.task import Task
+from jupyterhub_efs_quota.measure.workers import Workers
 from jupyterhub_efs_quota.offload import Offload
 from jupyterhub_efs_quota.settings import EFSQuota
 
+from ..conftest import come_about, environment, fill, worker_processes
 from .conftest import until
 from .test_service import ByHand
 
@@ -29,20 +33,42 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def hanging(efs):
-    """The store, mounted through a process: once that is stopped, every call hangs."""
-    mounted = efs.parent / f"{efs.name}-mounted"
+@contextlib.contextmanager
+def through_a_process(store, mounted):
+    """A store, mounted a second time through a process, which is given back."""
     mounted.mkdir()
-    daemon = subprocess.Popen(["bindfs", "-f", str(efs), str(mounted)])
+    daemon = subprocess.Popen(["bindfs", "-f", str(store), str(mounted)])
     end = time.monotonic() + 10
     while not (mounted / "users").is_dir():
         assert time.monotonic() < end and daemon.poll() is None, "bindfs does not start"
         time.sleep(0.05)
-    yield mounted, daemon
-    daemon.kill()
-    daemon.wait()
-    subprocess.run(["umount", "-l", str(mounted)], check=False)
+    try:
+        yield daemon
+    finally:
+        daemon.kill()
+        daemon.wait()
+        subprocess.run(["umount", "-l", str(mounted)], check=False)
+
+
+@pytest.fixture
+def hanging(efs):
+    """The store, mounted through a process: once that is stopped, every call hangs."""
+    mounted = efs.parent / f"{efs.name}-mounted"
+    with through_a_process(efs, mounted) as daemon:
+        yield mounted, daemon
+
+
+@pytest.fixture
+def unkillable(hanging, efs):
+    """As `hanging`, but who waits for it cannot even be killed, as on a hard NFS mount.
+
+    The call is taken by a second process, which itself hangs: the kernel waits for that.
+    """
+    mounted, daemon = hanging
+    above = efs.parent / f"{efs.name}-above"
+    with through_a_process(mounted, above):
+        yield above, daemon
+        daemon.send_signal(signal.SIGCONT)
 
 
 async def longest_pause(while_running):
@@ -163,3 +189,55 @@ async def test_a_service_whose_store_hangs_in_a_measurement_still_ends_in_5_seco
     finally:
         daemon.send_signal(signal.SIGCONT)
         service.stop()
+
+
+async def test_a_worker_that_hangs_in_the_kernel_is_given_up_and_others_go_on(
+    unkillable, efs, tmp_path
+):
+    above, daemon = unkillable
+    fill(efs / "users" / "alice", 5)
+    other = str(fill(tmp_path / "other", 7))
+    daemon.send_signal(signal.SIGSTOP)
+    workers, before = Workers(2), set(worker_processes())
+    began = time.monotonic()
+    measuring = asyncio.create_task(workers.measure(Task(str(above / "users" / "alice"), 1.0)))
+    for _ in range(3):
+        assert (await workers.measure(Task(other, 30))).bytes == 7
+    assert (await measuring).timed_out
+    assert time.monotonic() - began < 10
+    await asyncio.sleep(0.5)
+    left = set(worker_processes()) - before
+    assert len(left) == 2, "the one that hangs, though killed, and the one that does not"
+    assert (await workers.measure(Task(other, 30))).bytes == 7
+    began = time.monotonic()
+    await workers.end()
+    assert time.monotonic() - began < 3
+    assert len(set(worker_processes()) - before) == 1
+    daemon.send_signal(signal.SIGCONT)
+    await come_about(lambda: not set(worker_processes()) - before)
+
+
+async def test_a_worker_that_hangs_in_the_kernel_does_not_keep_the_process_from_ending(
+    unkillable, efs
+):
+    above, daemon = unkillable
+    fill(efs / "users" / "alice", 5)
+    program = f"""
+import asyncio
+from jupyterhub_efs_quota.measure.task import Task
+from jupyterhub_efs_quota.measure.workers import Workers
+async def main():
+    workers = Workers(2)
+    print(await workers.measure(Task({str(above / "users" / "alice")!r}, 0.5)), flush=True)
+    hanging = asyncio.create_task(workers.measure(Task({str(above / "users")!r}, 60)))
+    await asyncio.sleep(1)
+    await workers.end()
+asyncio.run(main())
+"""
+    daemon.send_signal(signal.SIGSTOP)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, env=environment()
+    )
+    line = await asyncio.wait_for(process.stdout.readline(), 20)
+    assert b"timed_out=True" in line
+    assert await asyncio.wait_for(process.wait(), 10) == 0

@@ -1,7 +1,8 @@
 /*
  * A store for one process, by LD_PRELOAD, that is slow or changes at the worst moment.
  *
- * SLOW_USECS: how long it takes to look at a file.
+ * SLOW_USECS: how long it takes to look at a file. SLOW_FILE: a file of 4 bytes, a number,
+ * which says so and may change meanwhile.
  * SWAP_ON, SWAP_TO: just before a directory of the name SWAP_ON is opened it is moved to
  * SWAP_TO and a link to SWAP_TO left in its place. With SWAP_ON=.. it is the directory
  * that is being left that is moved, so that its `..` is SWAP_TO. The first few times.
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,9 +22,20 @@ enum { SWAPS = 5 };
 
 static void wait(void)
 {
-    const char *usecs = getenv("SLOW_USECS");
+    static const volatile unsigned *now;
+    const char *usecs = getenv("SLOW_USECS"), *file = getenv("SLOW_FILE");
     if (usecs)
         usleep((useconds_t)atoi(usecs));
+    if (file && now == NULL) {
+        int handle = open(file, O_RDONLY | O_CLOEXEC);
+        void *mapped = mmap(NULL, sizeof *now, PROT_READ, MAP_SHARED, handle, 0);
+        if (mapped == MAP_FAILED)
+            abort();
+        close(handle);
+        now = mapped;
+    }
+    if (now && *now)
+        usleep(*now);
 }
 
 static void swap(int start, const char *name)

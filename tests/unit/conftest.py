@@ -1,7 +1,13 @@
-"""A hub that is told what to answer, for the tests of what talks to one."""
+"""What behaves as a test tells it: a hub that answers, a store that is slow or changes."""
 
 import asyncio
+import importlib.util
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import tornado.httpserver
@@ -10,6 +16,13 @@ from tornado.testing import bind_unused_port
 
 from jupyterhub_efs_quota.hub import client
 from jupyterhub_efs_quota.hub.client import HubClient
+
+# A build of the compiled walk to be tested instead of the installed one.
+if "WALK_LIBRARY" in os.environ:
+    spec = importlib.util.spec_from_file_location(
+        "jupyterhub_efs_quota.measure._walk", os.environ["WALK_LIBRARY"]
+    )
+    sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 
 
 def a_user(name, **more):
@@ -102,3 +115,17 @@ async def hub(monkeypatch):
     yield hub
     server.stop()
     await server.close_all_connections()
+
+
+@pytest.fixture(scope="session")
+def bad_store(tmp_path_factory):
+    """A library that makes a process's store slow, or changes it at the worst moment."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("needs gcc")
+    shim = tmp_path_factory.mktemp("store") / "bad_store.so"
+    source = Path(__file__).parent / "bad_store.c"
+    subprocess.run(
+        [gcc, "-O1", "-shared", "-fPIC", str(source), "-o", str(shim), "-ldl"], check=True
+    )
+    return str(shim)

@@ -1,5 +1,6 @@
 """The monitor: who is measured, in which order, with which lines; one user's fault is one user's."""
 
+import asyncio
 import os
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ from jupyterhub_efs_quota.loops.monitor import Monitor
 from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.quota.sizes import GIB
 
-from ..conftest import NOW, as_root, fill, fill_up, make_read_only
+from ..conftest import NOW, as_root, come_about, fill, fill_up, make_read_only
 from .strategies import ODD_NAMES
 
 HOUR = timedelta(hours=1)
@@ -501,3 +502,100 @@ async def test_while_the_control_disk_cannot_be_written_nothing_is_lost_and_it_r
     assert store.read("homer").started == clock.now
     assert store.read("lisa").actual_bytes == 60
     assert rooms.board.get("homer").problem is None
+
+
+class Hanging:
+    """Stands in for the workers: the homes of those names take until they are let go."""
+
+    def __init__(self, remeasure, *names):
+        self._real = remeasure._workers.measure
+        self._names = names
+        self.go_on = asyncio.Event()
+        self.measured = []
+        remeasure._workers = self
+
+    async def measure(self, task):
+        name = os.path.basename(task.home)
+        self.measured.append(name)
+        if name in self._names:
+            await self.go_on.wait()
+        return await self._real(task)
+
+
+async def test_a_home_that_takes_long_does_not_keep_the_next_cycle_from_the_others(
+    rooms, remeasure, listed, home_of, store, log_lines
+):
+    monitor = Monitor(rooms, remeasure, patience_secs=0.2)
+    workers = Hanging(remeasure, "large")
+    for name in ("homer", "large"):
+        home_of(name)
+        listed(name)
+    assert sorted((await cycle(monitor, log_lines))[0]) == ["homer", "large"]
+    home_of("lisa")
+    listed("lisa")
+    assert (await cycle(monitor, log_lines))[0] == ["lisa"]
+    assert store.read("lisa").actual_bytes == 100
+    assert not store.read("large").measured
+    assert workers.measured.count("large") == 1
+    workers.go_on.set()
+    await come_about(lambda: store.read("large").measured)
+    await come_about(lambda: not monitor._names)
+    assert (await cycle(monitor, log_lines))[0] == []
+
+
+async def test_a_cycle_without_patience_waits_for_all(
+    monitor, remeasure, listed, home_of, store, log_lines
+):
+    """What `--once` runs: nothing goes on after it."""
+    workers = Hanging(remeasure, "large")
+    home_of("large")
+    listed("large")
+    running = asyncio.create_task(monitor.run_once())
+    await come_about(lambda: workers.measured)
+    await asyncio.sleep(0.2)
+    assert not running.done()
+    workers.go_on.set()
+    await running
+    assert store.read("large").measured
+
+
+async def test_small_homes_are_not_stuck_behind_large_ones(
+    rooms, remeasure, listed, home_of, write, store, log_lines
+):
+    """More large ones than places, all of them due first."""
+    large = [f"large{number}" for number in range(6)]
+    workers = Hanging(remeasure, *large)
+    monitor = Monitor(rooms, remeasure, patience_secs=0.5)
+    for name in large:
+        home_of(name)
+        listed(name, servers=("",))
+        write(name, actual_bytes=5, usage_files=10**7, started=NOW - 3 * HOUR)
+    for number in range(20):
+        home_of(f"small{number}")
+        listed(f"small{number}")
+        write(f"small{number}", actual_bytes=5, started=NOW - 3 * HOUR)
+    await cycle(monitor, log_lines)
+    small = [f"small{number}" for number in range(20)]
+    await come_about(lambda: all(store.read(name).actual_bytes == 100 for name in small))
+    workers.go_on.set()
+    await come_about(lambda: all(store.read(name).actual_bytes == 100 for name in large))
+
+
+async def test_a_home_that_still_waits_goes_after_one_that_matters_more(
+    rooms, remeasure, listed, home_of, write, log_lines
+):
+    rooms.settings.measure_concurrency = 1
+    monitor = Monitor(rooms, remeasure, patience_secs=0.2)
+    workers = Hanging(remeasure, "first")
+    for name in ("first", "idle"):
+        home_of(name)
+        listed(name)
+        write(name, actual_bytes=5, started=NOW - 3 * HOUR)
+    await cycle(monitor, log_lines)
+    home_of("new")
+    listed("new")
+    await cycle(monitor, log_lines)
+    assert workers.measured == ["first"]
+    workers.go_on.set()
+    await come_about(lambda: not monitor._names)
+    assert workers.measured == ["first", "new", "idle"]

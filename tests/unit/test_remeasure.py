@@ -15,10 +15,13 @@ from jupyterhub_efs_quota.errors import (
     MeasureError,
     StoreError,
 )
+from jupyterhub_efs_quota.measure.order import Priority, Wish
+from jupyterhub_efs_quota.measure.spread import Spread
+from jupyterhub_efs_quota.measure.task import Ceiling
 from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.quota.usage import Usage
 
-from ..conftest import NOW, fill
+from ..conftest import NOW, come_about, fill
 
 EARLIER = NOW - timedelta(days=1)
 
@@ -303,6 +306,46 @@ async def test_the_settings_go_with_the_task(remeasure, rooms, write, home_of, m
     assert record.actual_bytes == 4096
 
 
+async def test_the_limit_goes_with_the_task_for_a_walk_to_confirm(
+    remeasure, rooms, write, home_of, meter
+):
+    home_of("homer")
+    record = write("homer", quota_bytes=300, quota_files=20, actual_bytes=400)
+    rooms.settings.size_basis = "allocated"
+    await remeasure.measure("homer")
+    await remeasure.verify(record, 3.0)
+    limit = Ceiling(300, 20, allocated=True)
+    assert [(task.ceiling, task.limit) for task in meter.tasks] == [(None, limit), (limit, limit)]
+
+
+async def test_why_a_counter_was_not_asked_is_said_once_for_all_homes(
+    remeasure, write, home_of, meter, log_lines
+):
+    for user in ("homer", "marge", "bart"):
+        home_of(user)
+        write(user)
+        why = "It has no project id." if user != "bart" else "It is no subvolume."
+        meter.usage = Usage(5, files=1, dirs=1, why_walked=why)
+        await remeasure.measure(user)
+    said = [line["message"] for line in log_lines.lines if "walked" in line["message"]]
+    assert said == [
+        "The home of homer is walked, as all are of which this is true: It has no project id.",
+        "The home of bart is walked, as all are of which this is true: It is no subvolume.",
+    ]
+
+
+async def test_what_a_counter_says_is_recorded_and_keeps_the_number_of_files(
+    remeasure, rooms, write, home_of, meter
+):
+    rooms.settings.size_basis = "allocated"
+    home_of("homer")
+    write("homer", actual_bytes=9000, usage_files=7, unreadable=2)
+    meter.usage = Usage(allocated=4096, meter="xfs", changed=0.0)
+    record = await remeasure.measure("homer")
+    assert (record.actual_bytes, record.allocated_bytes, record.meter) == (4096, 4096, "xfs")
+    assert (record.usage_files, record.unreadable) == (7, 0)
+
+
 async def test_a_time_out_is_recorded_and_keeps_the_number(remeasure, store, write, home_of, meter):
     home_of("homer")
     write("homer", actual_bytes=50, quota_bytes=1000)
@@ -423,3 +466,56 @@ async def test_verifying_creates_no_record(remeasure, store, home_of, meter):
     store.directory("homer").mkdir()
     assert await remeasure.verify(asked, 60) == asked
     assert store.read("homer") is None
+
+
+async def test_a_spawn_s_check_does_not_wait_for_the_monitor(
+    remeasure, write, home_of, meter, settings
+):
+    """All places are taken by homes that take an hour."""
+    for name in ("large", "larger", "homer"):
+        home_of(name)
+        write(name, quota_bytes=10, actual_bytes=1000)
+    go_on = asyncio.Event()
+
+    async def measure(task):
+        if task.ceiling is None:
+            await go_on.wait()
+        return Usage(5, 4096, files=3, dirs=1)
+
+    meter.measure = measure
+    monitor = [asyncio.create_task(remeasure.measure(name)) for name in ("large", "larger")]
+    await asyncio.sleep(0.1)
+    record = write("homer", quota_bytes=10, actual_bytes=1000, quota_state=State.LOCKOUT)
+    verified = await asyncio.wait_for(remeasure.verify(record, 1.0), 5)
+    assert verified.quota_state is State.OK
+    assert not any(task.done() for task in monitor)
+    go_on.set()
+    await asyncio.gather(*monitor)
+
+
+async def test_homes_are_begun_in_the_order_of_their_wishes(remeasure, write, home_of, meter):
+    remeasure._spread = Spread(1)
+    for name in ("first", "routine", "locked"):
+        home_of(name)
+        write(name)
+    go_on = asyncio.Event()
+    begun = []
+
+    async def measure(task):
+        begun.append(os.path.basename(task.home))
+        await go_on.wait()
+        return meter.usage
+
+    meter.measure = measure
+    wishes = {"routine": Wish(), "locked": Wish(Priority.LOCKED)}
+    tasks = [asyncio.create_task(remeasure.measure("first"))]
+    await come_about(lambda: begun)
+    for name, wish in wishes.items():
+        tasks.append(asyncio.create_task(remeasure.measure(name, wish=wish)))
+    await asyncio.sleep(0.1)
+    assert begun == ["first"]
+    # One that waits is not yet begun: another monitor may take it.
+    assert (await asyncio.to_thread(remeasure._store.read, "routine")).started is None
+    go_on.set()
+    await asyncio.gather(*tasks)
+    assert begun[1:] == ["locked", "routine"]

@@ -7,6 +7,8 @@ import pytest
 from traitlets.config import Config
 
 from jupyterhub_efs_quota.errors import SettingsError
+from jupyterhub_efs_quota.measure.meters import METERS
+from jupyterhub_efs_quota.measure.rules import Rules
 from jupyterhub_efs_quota.quota.limits import Limits
 from jupyterhub_efs_quota.quota.sizes import GIB
 from jupyterhub_efs_quota.settings import (
@@ -54,6 +56,10 @@ def test_limits_on_files_are_among_the_limits():
     "name, value",
     [
         ("default_quota", "10X"),
+        ("scan_file", "scans/*.gz"),
+        ("scan_file", "/scans/../*.gz"),
+        ("scan_home_root", "homes"),
+        ("scan_max_age_secs", 0),
         ("default_quota", -1),
         ("default_quota", None),
         ("default_quota", "9" * 40 + "P"),
@@ -73,6 +79,11 @@ def test_limits_on_files_are_among_the_limits():
         ("du_timeout_secs", -5),
         ("hook_timeout", 0),
         ("measure_concurrency", 0),
+        ("max_calls_per_second", -1),
+        ("brake_at", 1.0),
+        ("brake_at", -3),
+        ("brake_at", float("inf")),
+        ("brake_at", float("nan")),
         ("meter", "guess"),
         ("size_basis", "real"),
         ("on_lockout", "delete"),
@@ -95,6 +106,47 @@ def test_limits_on_files_are_among_the_limits():
 def test_a_bad_value_is_an_error_that_names_the_setting(name, value):
     with pytest.raises(SettingsError, match=name):
         resolve(config(**{name: value}))
+
+
+COUNTER_OF = {"apparent": "cephfs", "allocated": "xfs"}
+
+
+@pytest.mark.parametrize("meter", sorted(METERS))
+@pytest.mark.parametrize("size_basis", ["apparent", "allocated"])
+def test_a_meter_is_not_asked_for_a_size_that_it_does_not_tell(meter, size_basis):
+    settings = config(meter=meter, size_basis=size_basis)
+    if size_basis in METERS[meter].sizes:
+        assert resolve(settings).meter == meter
+    else:
+        with pytest.raises(SettingsError, match=f"meter = '{meter}' .*size_basis"):
+            resolve(settings)
+
+
+@pytest.mark.parametrize("size_basis", ["apparent", "allocated"])
+@pytest.mark.parametrize(
+    "setting", [{"cross_mounts": True}, {"skip_directories": [".snapshot", "*.tmp"]}]
+)
+def test_a_counter_counts_the_whole_home_and_nothing_else(setting, size_basis):
+    (name,) = setting
+    meter = COUNTER_OF[size_basis]
+    with pytest.raises(SettingsError, match=f"meter = '{meter}' .*{name}"):
+        resolve(config(meter=meter, size_basis=size_basis, **setting))
+    for meter in ("auto", "walk", "du"):
+        assert resolve(config(meter=meter, size_basis=size_basis, **setting)).meter == meter
+
+
+def test_fewer_directories_to_skip_are_nothing_to_a_counter():
+    assert resolve(config(meter="cephfs", skip_directories=[])).meter == "cephfs"
+
+
+@pytest.mark.parametrize("meter", ["du", "xfs", "zfs-user"])
+@pytest.mark.parametrize("limit", ["default_file_limit", "group_file_limits", "user_file_limits"])
+def test_limits_on_files_need_a_meter_that_counts_them(meter, limit):
+    value = 5 if limit == "default_file_limit" else {"a": 5}
+    with pytest.raises(SettingsError, match=f"meter = '{meter}' counts no files"):
+        resolve(config(meter=meter, size_basis="allocated", **{limit: value}))
+    for meter in ("auto", "cephfs", "walk"):
+        assert resolve(config(meter=meter, **{limit: value})).meter == meter
 
 
 def test_a_setting_that_does_not_exist_is_an_error_with_a_hint():
@@ -199,3 +251,57 @@ def test_without_the_variable_nothing_is_handed_over():
 def test_every_setting_can_be_set_and_has_a_help_text():
     for name, trait in EFSQuota.class_traits(config=True).items():
         assert trait.help, name
+
+
+def test_homes_are_summed_up_by_what_a_site_sets():
+    settings = resolve(
+        config(file_types={"books": ["epub"]}, junk={"old": ["/old/", "*.bak"]}, age_days=[1, 30])
+    )
+    rules = settings.rules(1000.9)
+    assert rules.now == 1000
+    assert rules.type_names == ("books", "other")
+    assert rules.extensions == {b"epub": 0}
+    assert [(pattern.kind, pattern.folder) for pattern in rules.patterns] == [(0, True), (0, False)]
+    assert rules.band_ends == (1000 - 86400, 1000 - 30 * 86400)
+
+
+def test_without_settings_homes_are_summed_up_by_the_rules_themselves():
+    assert resolve(Config()).rules(5) == Rules(5)
+
+
+def test_a_site_can_add_a_type_to_the_defaults(tmp_path):
+    file = tmp_path / "config.py"
+    file.write_text('c.EFSQuota.file_types.update({"books": ["epub"]})')
+    names = resolve(read_file(str(file))).rules(0).type_names
+    assert names == (*Rules(0).type_names[:-1], "books", "other")
+
+
+@pytest.mark.parametrize(
+    "name, value, wrong, advice",
+    [
+        ("file_types", {"a": [".CSV"]}, "'.CSV' of 'a'", "write 'csv'"),
+        ("file_types", {"a": ["tar.gz"]}, "'tar.gz'", "write 'gz'"),
+        ("file_types", {"a": ["é"]}, "'é' of 'a'", "write for example 'csv'"),
+        ("file_types", {"a": [""]}, "'' of 'a'", "write for example 'csv'"),
+        ("file_types", {"a": ["x" * 16]}, "x" * 16, "at most 15"),
+        ("file_types", {"a": ["csv"], "b": ["csv"]}, "'csv'", "leave it in one"),
+        ("file_types", {"other": ["csv"]}, "'other'", "choose another name"),
+        ("file_types", {"a\nb": []}, "'a\\nb'", "write a word"),
+        ("file_types", {str(n): [] for n in range(64)}, "64 types", "at most 63"),
+        ("file_types", ["csv"], "file_types", "dict"),
+        ("junk", {"old": ["/"]}, "'old': '/'", "write for example '/.cache/'"),
+        ("junk", {"old": ["a/../b"]}, "'a/../b'", "write for example"),
+        ("junk", {str(n): [] for n in range(64)}, "64 kinds", "at most 63"),
+        ("age_days", [30, 7], "[30, 7] does not rise at 7", "such as [30, 365]"),
+        ("age_days", [0], "[0] does not rise at 0", "above 0"),
+        ("age_days", [7, 7], "[7, 7]", "each more"),
+        ("age_days", [10**9], "1000000000", "whole days"),
+        ("age_days", list(range(1, 17)), "16 ages", "at most 15"),
+    ],
+)
+def test_what_homes_cannot_be_summed_up_by_is_refused_with_what_to_do(name, value, wrong, advice):
+    with pytest.raises(SettingsError) as refused:
+        resolve(config(**{name: value}))
+    assert f"c.EFSQuota.{name} = " in str(refused.value)
+    assert wrong in str(refused.value)
+    assert advice in str(refused.value)

@@ -624,19 +624,6 @@ def test_a_home_that_changes_never_leads_outside(measure, home, threads, few_han
     assert walks > 10
 
 
-@pytest.fixture(scope="session")
-def bad_store(tmp_path_factory):
-    """A library that makes a process's store slow, or changes it at the worst moment."""
-    if not CAN_BUILD:
-        pytest.skip("needs gcc and Python's headers")
-    shim = tmp_path_factory.mktemp("store") / "bad_store.so"
-    subprocess.run(
-        [GCC, "-O1", "-shared", "-fPIC", str(HERE / "bad_store.c"), "-o", str(shim), "-ldl"],
-        check=True,
-    )
-    return str(shim)
-
-
 @pytest.fixture
 def trap(home):
     """A directory outside of the home that shows in any total."""
@@ -697,10 +684,13 @@ def make_files(home, directories, files):
             (here / f"f{number}").write_bytes(b"x")
 
 
+@pytest.mark.parametrize("engine", [COMPILED, PYTHON])
 @pytest.mark.parametrize(("directories", "files"), [(1, 4000), (200, 20)])
-def test_a_slow_store_is_asked_many_things_at_a_time(home, slow, library, directories, files):
+def test_a_slow_store_is_asked_many_things_at_a_time(
+    engine, home, slow, library, directories, files
+):
     make_files(home, directories, files)
-    found, _ = alone(COMPILED, home, library, environment=slow)
+    found, _ = alone(engine, home, library, environment=slow)
     assert (found["bytes"], found["files"]) == (4000, 4000)
     assert found["dirs"] == directories + 1
     assert found["secs"] < 4000 * 0.002 / 6  # of the time that one after the other takes
@@ -751,22 +741,30 @@ def test_a_slow_walk_stops_when_proven_over(engine, home, slow, library):
 # What the compiler and its checkers say.
 
 
-@pytest.mark.parametrize("checker", ["address,undefined", "thread"])
-def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
-    library = tmp_path / "_walk.abi3.so"
+CHECKED = {
+    "ASAN_OPTIONS": "detect_leaks=1:exitcode=0",
+    "TSAN_OPTIONS": "exitcode=0:report_signal_unsafe=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "PYTHONMALLOC": "malloc",
+}
+
+
+def build_checked(library, checker):
+    """Build with one of the compiler's checkers; what is to be preloaded for it."""
     try:
         build(library, f"-fsanitize={checker}", "-fno-omit-frame-pointer")
     except subprocess.CalledProcessError:
         pytest.skip("this gcc has no such checker")
-    runtime = subprocess.run(
+    return subprocess.run(
         [GCC, f"-print-file-name=lib{checker[0]}san.so"], capture_output=True, check=True, text=True
     ).stdout.strip()
-    environment = {
-        "ASAN_OPTIONS": "detect_leaks=1:exitcode=0",
-        "TSAN_OPTIONS": "exitcode=0:report_signal_unsafe=0",
-        "UBSAN_OPTIONS": "print_stacktrace=1",
-        "PYTHONMALLOC": "malloc",
-    }
+
+
+@needs_gcc
+@pytest.mark.parametrize("checker", ["address,undefined", "thread"])
+def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
+    library = tmp_path / "_walk.abi3.so"
+    runtime = build_checked(library, checker)
     make_deep(home, 300)
     make_files(home, 40, 30)
     make_files(home / "d", 1, 700)
@@ -777,8 +775,8 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
     (home / "d7/__pycache__").mkdir()
     (home / "d7/core.17").touch()
     few = Rules(now=2_000_000_000, folders=5, largest=3, places=2)
-    quick = {**environment, "LD_PRELOAD": runtime}
-    slowly = {**environment, **slow, "LD_PRELOAD": f"{runtime}:{slow['LD_PRELOAD']}"}
+    quick = {**CHECKED, "LD_PRELOAD": runtime}
+    slowly = {**CHECKED, **slow, "LD_PRELOAD": f"{runtime}:{slow['LD_PRELOAD']}"}
     whole = None
     for more, asked in (
         (quick, {}),
@@ -789,6 +787,8 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
         (slowly, {"rules": few, "deadline_secs": 0.05}),
         ({**quick, "WALK_HANDLES": "40"}, {"rules": few}),
         ({**quick, "WALK_HANDLES": "40"}, {}),
+        ({**quick, "WALK_PACE": "100"}, {}),
+        ({**slowly, "WALK_PACE": "0"}, {}),
         (slowly, {"deadline_secs": 0.05}),
         (slowly, {"ceiling": Ceiling(500)}),
         (quick, {"skip": ("d1*", "[a-z")}),
@@ -800,6 +800,27 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
             del found["secs"]
             whole = whole or found
             assert found == whole
+
+
+@needs_gcc
+@pytest.mark.parametrize("checker", ["address,undefined", "thread"])
+def test_the_checkers_find_nothing_in_odd_trees(tmp_path, checker):
+    library = tmp_path / "_walk.abi3.so"
+    runtime = build_checked(library, checker)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-cov"]
+        + ["tests/unit/test_summary.py", "-k", f"{COMPILED} and (plain_look or totals)"],
+        cwd=TOP,
+        env={**os.environ, **CHECKED, "LD_PRELOAD": runtime, "WALK_LIBRARY": str(library)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    assert "2 passed" in ran.stdout
+    said = ran.stdout + ran.stderr
+    assert "_walk" not in said, said
+    assert "runtime error" not in said, said
 
 
 # Which engine walks.

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.errors import MeasureError
+from jupyterhub_efs_quota.measure import priority
+from jupyterhub_efs_quota.measure import workers as workers_module
+from jupyterhub_efs_quota.measure.governor import Governor
+from jupyterhub_efs_quota.measure.meters import METERS
 from jupyterhub_efs_quota.measure.task import (
     Ceiling,
     Task,
@@ -34,15 +39,17 @@ def mine():
 
 SHARED = []
 odd_text = file_names.map(os.fsdecode)
+ceilings = st.none() | st.builds(Ceiling, st.integers(0, 2**80), st.integers(0, 2**80))
 tasks = st.builds(
     Task,
     home=odd_text,
     deadline_secs=st.floats(0, 1e6),
-    meter=st.sampled_from(["walk", "du"]),
+    meter=st.sampled_from(sorted(METERS)),
     cross_mounts=st.booleans(),
     skip=st.lists(odd_text, max_size=3).map(tuple),
-    ceiling=st.none() | st.builds(Ceiling, st.integers(0, 2**80), st.integers(0, 2**80)),
+    ceiling=ceilings,
     allocated=st.booleans(),
+    limit=ceilings,
 )
 counts = st.none() | st.integers(0, 2**80)
 usages = st.builds(
@@ -56,6 +63,7 @@ usages = st.builds(
     unreadable_names=st.lists(odd_text, max_size=3).map(tuple),
     timed_out=st.booleans(),
     proven_over=st.booleans(),
+    why_walked=st.text(),
 )
 
 
@@ -95,6 +103,21 @@ async def test_both_meters_are_there(workers, tmp_path, meter):
     usage = await workers.measure(Task(str(fill(tmp_path / "home", 5000)), 60, meter=meter))
     assert usage.bytes >= 5000
     assert usage.meter == meter
+
+
+@pytest.mark.parametrize("meter", sorted(set(METERS) - {"walk", "du"}))
+async def test_what_counts_itself_is_asked_in_a_worker_and_never_guesses(workers, tmp_path, meter):
+    """No test directory is set up for a counter: `auto` walks, and all others say why not."""
+    home = fill(tmp_path / "home", 5000)
+    allocated = "allocated" in METERS[meter].sizes
+    task = Task(str(home), 60, meter=meter, allocated=allocated)
+    if meter == "auto":
+        usage = await workers.measure(task)
+        assert (usage.bytes, usage.meter) == (5000, "walk")
+        assert usage.why_walked
+    else:
+        with pytest.raises(MeasureError, match=f"meter = '{meter}' cannot count .*home"):
+            await workers.measure(task)
 
 
 async def test_a_home_whose_name_is_no_text_is_measured(workers, tmp_path):
@@ -170,6 +193,97 @@ async def test_one_worker_that_hangs_keeps_no_other_from_working(workers, slow_d
         assert (await workers.measure(Task(home, 60))).bytes == 5
     assert not hanging.done()
     hanging.cancel()
+
+
+async def test_a_worker_that_dies_takes_only_its_own_home_with_it(workers, slow_du, tmp_path):
+    home = str(fill(tmp_path / "home", 5))
+    dying = asyncio.create_task(workers.measure(Task("/", 60, meter="du")))
+    await come_about(lambda: processes(slow_du))
+    (worker,) = mine()
+    other = asyncio.create_task(workers.measure(Task("/", 60, meter="du")))
+    await come_about(lambda: len(processes(slow_du)) == 2)
+    os.kill(worker, signal.SIGKILL)
+    with pytest.raises(MeasureError, match="died; the next cycle tries again"):
+        await dying
+    assert not other.done()
+    assert (await workers.measure(Task(home, 60))).bytes == 5
+    other.cancel()
+
+
+async def test_workers_that_cannot_be_killed_are_not_joined_by_ever_more(
+    workers, tmp_path, monkeypatch
+):
+    """Each home on a store that hangs would leave one behind, in every cycle."""
+    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.GIVE_UP_AFTER_SECS", 0.1)
+    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.MOST_LOST", 2)
+    kill_group = workers_module.kill_group
+    monkeypatch.setattr(workers_module, "kill_group", lambda leader: None)
+    home = str(fill(tmp_path / "home", 5))
+    stuck = []
+    for _ in range(2):
+        started = asyncio.create_task(workers.measure(Task(home, 60)))
+        await started
+        (new,) = set(mine()) - set(stuck)
+        stuck.append(new)
+        os.kill(new, signal.SIGSTOP)
+        assert (await workers.measure(Task(home, 0.1))).timed_out
+    with pytest.raises(MeasureError, match="2 workers hang in the kernel.*Look at the mount"):
+        await workers.measure(Task(home, 60))
+    kill_group(stuck[0])
+    await come_about(lambda: stuck[0] not in mine())
+    await asyncio.sleep(0.1)
+    assert (await workers.measure(Task(home, 60))).bytes == 5
+    kill_group(stuck[1])
+
+
+def priority_of(process):
+    """Niceness, and the class of input and output, of each thread of a process."""
+    for thread in os.listdir(f"/proc/{process}/task"):
+        with open(f"/proc/{process}/task/{thread}/stat") as file:
+            nice = int(file.read().rpartition(")")[2].split()[16])
+        said = subprocess.run(["ionice", "-p", thread], capture_output=True, text=True, check=True)
+        yield nice, said.stdout.strip()
+
+
+@pytest.mark.skipif(not shutil.which("ionice"), reason="needs ionice")
+async def test_workers_and_what_they_start_have_the_lowest_priority(workers, slow_du):
+    measuring = asyncio.create_task(workers.measure(Task("/", 60, meter="du")))
+    (du,) = await come_about(lambda: processes(slow_du))
+    for process in (*mine(), du):
+        assert set(priority_of(process)) == {(19, "idle")}
+    measuring.cancel()
+
+
+def test_on_a_machine_that_we_do_not_know_a_worker_starts_all_the_same(monkeypatch):
+    asked = []
+    monkeypatch.setattr(priority.platform, "machine", lambda: "pdp11")
+    monkeypatch.setattr(priority.os, "nice", asked.append)
+    monkeypatch.setattr(priority.ctypes, "CDLL", None)
+    priority.go_last()
+    assert asked == [19]
+
+
+async def test_a_worker_that_is_given_up_leaves_no_file_open(workers, tmp_path, monkeypatch):
+    """A service lives for months, and each worker has a page of memory and two pipes."""
+    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.GIVE_UP_AFTER_SECS", 0.1)
+    pool = Workers(1, Governor(0, 3.0))
+    home = str(fill(tmp_path / "home", 5))
+
+    async def one():
+        before = set(mine())
+        await pool.measure(Task(home, 60))
+        (worker,) = set(mine()) - before
+        os.kill(worker, signal.SIGSTOP)
+        assert (await pool.measure(Task(home, 0.1))).timed_out
+        await come_about(lambda: worker not in mine())
+        await asyncio.sleep(0.05)
+
+    await one()
+    before = sorted(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        await one()
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
+    await pool.end()
 
 
 async def test_a_worker_that_is_killed_mid_walk_is_told_and_leaves_nothing(workers, slow_du):

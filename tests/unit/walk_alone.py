@@ -4,7 +4,7 @@
 
 LIBRARY: a build of the compiled walk to take instead of the installed one, or "".
 In the environment: WALK_HANDLES, how many files this process may have open; WALK_USER, the
-number of the user who walks.
+number of the user who walks; WALK_PACE, how many calls more it may make every 5 ms.
 """
 
 import importlib.util
@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import sys
+import threading
 import time
 from dataclasses import asdict
 
@@ -21,6 +22,7 @@ if library:
     spec = importlib.util.spec_from_file_location(NAME, library)
     sys.modules[NAME] = importlib.util.module_from_spec(spec)
 
+from jupyterhub_efs_quota.measure.pace import ANY_NUMBER, Pace, Page  # noqa: E402
 from jupyterhub_efs_quota.measure.task import load_task  # noqa: E402
 from jupyterhub_efs_quota.measure.walk import ENGINES  # noqa: E402
 
@@ -33,6 +35,17 @@ if "WALK_USER" in os.environ:
     os.setgroups([])
     os.setgid(int(os.environ["WALK_USER"]))
     os.setuid(int(os.environ["WALK_USER"]))
+pace = None
+if "WALK_PACE" in os.environ:
+    page = Page.make()
+    pace, more = Pace(page), int(os.environ["WALK_PACE"])
+
+    def allow():
+        while True:
+            page.allow(page.calls + more if more else ANY_NUMBER)
+            time.sleep(0.005)
+
+    threading.Thread(target=allow, daemon=True).start()
 started = time.monotonic()
-usage = ENGINES[engine](load_task(task))
+usage = ENGINES[engine](load_task(task), pace=pace)
 print(json.dumps({**asdict(usage), "secs": time.monotonic() - started}))

@@ -1,0 +1,1 @@
+"""The command `measure`: where the space goes, for anybody at a terminal."""

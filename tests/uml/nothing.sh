@@ -1,0 +1,2 @@
+# Only whether a guest starts.
+echo started
