@@ -52,7 +52,7 @@ async def test_where_the_space_goes_is_kept_with_a_measurement(remeasure, home_o
     write("homer")
     await remeasure.measure("homer")
     _, summary = told(history).summary("homer")
-    assert {folder.path: folder.sums.bytes for folder in summary.folders} == {"": 570, "data": 500}
+    assert {folder.path: folder.sums.bytes for folder in summary.folders} == {"": 570}
     assert summary.types["tables"].bytes == 70
     assert summary.now == int(NOW.timestamp())
 
