@@ -102,7 +102,8 @@ def run(command, root, url):
 def main():
     counts = [int(count) for count in sys.argv[1:]] or [1000, 10000]
     print(
-        f"{'users':>7} {'loop':8} {'CPU s':>6} {'own':>6} {'kernel':>6} {'ms/user':>8} {'peak MiB':>9}"
+        f"{'users':>7} {'loop':8} {'CPU s':>6} {'own':>6} {'kernel':>6}"
+        f" {'ms/user':>8} {'peak MiB':>9}"
     )
     for count in counts:
         users = [f"user{n:06d}" for n in range(count)]

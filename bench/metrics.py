@@ -13,6 +13,7 @@ import asyncio
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 from tornado.httpclient import AsyncHTTPClient
@@ -32,7 +33,7 @@ from jupyterhub_efs_quota.web.metrics import serve_metrics
 NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
 
 
-def exposition(count, key=None):
+def exposition(count: int, key: bytes | None = None) -> Exposition:
     """The metrics of so many users whose homes were measured and summed up."""
     counted, board = Counted(), Board()
     users = [HubUser(f"user{number}@example.org") for number in range(count)]
@@ -53,14 +54,14 @@ def exposition(count, key=None):
     return Exposition(counted, board, list, list, dirsize=dirsize)
 
 
-def milliseconds(work):
+def milliseconds(work: Callable[[], object]) -> tuple[float, float]:
     """How long it takes, by the clock and by the processor."""
     began, worked = time.perf_counter(), time.process_time()
     work()
     return (time.perf_counter() - began) * 1000, (time.process_time() - worked) * 1000
 
 
-async def over_http(shown):
+async def over_http(shown: Exposition) -> tuple[float, float]:
     """Milliseconds of each of ten scrapes, and how long the event loop stood still at most."""
     listening, port = bind_unused_port()
     listening.close()
@@ -79,7 +80,8 @@ async def over_http(shown):
     return statistics.median(taken), worst * 1000
 
 
-def main():
+def main() -> None:
+    """Print a line for each number of users."""
     counts = [int(given) for given in sys.argv[1:]] or [1000, 10000, 100000]
     print(
         f"{'users':>7} {'label':10} {'first ms':>9} {'then ms':>8} {'CPU ms':>7} {'HTTP ms':>8}"
@@ -89,8 +91,8 @@ def main():
         for label, key in (("names", None), ("pseudonyms", b"secret" * 6)):
             shown = exposition(count, key)
             first, _ = milliseconds(shown.render)
-            clock, cpu = zip(*(milliseconds(shown.render) for _ in range(10)))
-            then, cpu = statistics.median(clock), statistics.median(cpu)
+            runs = [milliseconds(shown.render) for _ in range(10)]
+            then, cpu = map(statistics.median, zip(*runs, strict=True))
             text = shown.render()
             http, pause = asyncio.run(over_http(shown))
             print(

@@ -76,3 +76,58 @@ def _link_all(source: Path, target: Path) -> None:
         there.mkdir(parents=True, exist_ok=True)
         for name in files:
             os.link(Path(here) / name, there / name, follow_symlinks=False)
+
+
+# ---- trees for one question each ---------------------------------------------------------
+
+_FILES_A_DIRECTORY, _BRANCHES = 19, 40
+
+
+def make_even(root: Path, entries: int) -> None:
+    """So many entries, a twentieth of them directories: the same shape at any size.
+
+    Directory n lies in directory n // 40, so that none is far from the top.
+    """
+    root.mkdir(parents=True)
+    paths = [str(root)]
+    for number in range(max(1, entries // (_FILES_A_DIRECTORY + 1))):
+        if number > 0:
+            paths.append(f"{paths[number // _BRANCHES]}/d{number}")
+            os.mkdir(paths[number])  # noqa: PTH102  (half a million times)
+        handle = os.open(paths[number], os.O_RDONLY | os.O_DIRECTORY)
+        for name in range(_FILES_A_DIRECTORY):
+            os.mknod(f"file_{name:07}.dat", 0o644, dir_fd=handle)
+        os.close(handle)
+
+
+def make_flat(root: Path, entries: int) -> None:
+    """One directory with so many files."""
+    root.mkdir(parents=True)
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    for number in range(entries):
+        os.mknod(f"image_{number:08}.png", 0o644, dir_fd=handle)
+    os.close(handle)
+
+
+def make_deep(root: Path, levels: int) -> None:
+    """So many directories in each other, a file in each."""
+    root.mkdir(parents=True)
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(levels):
+        os.mknod("file", 0o644, dir_fd=handle)
+        os.mkdir("d", dir_fd=handle)
+        deeper = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=handle)
+        os.close(handle)
+        handle = deeper
+    os.close(handle)
+
+
+def make_linked(root: Path, files: int) -> None:
+    """So many files with two names each, a thousand in a directory."""
+    for number in range(files):
+        one, other = (root / side / f"d{number // 1000}" for side in ("one", "other"))
+        if number % 1000 == 0:
+            one.mkdir(parents=True)
+            other.mkdir(parents=True)
+        os.mknod(one / f"{number}", 0o644)
+        os.link(one / f"{number}", other / f"{number}")

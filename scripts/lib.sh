@@ -1,4 +1,4 @@
-# What scripts/demo, scripts/test and scripts/lint share: Python environments, the node
+# What scripts/demo, test, lint and bench share: Python environments, the node
 # proxy, system packages. Sourced by them; sets ROOT, the repository.
 
 set -euo pipefail

@@ -1,0 +1,1 @@
+"""What runs inside the small Linux that nfs.py boots."""
