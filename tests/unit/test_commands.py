@@ -7,6 +7,8 @@ import signal
 import sys
 
 import pytest
+from jupyterhub.utils import random_port
+from tornado.httpclient import AsyncHTTPClient
 from traitlets.config.loader import PyFileConfigLoader
 
 from jupyterhub_efs_quota import __version__, commands
@@ -339,3 +341,32 @@ def test_the_service_by_hand_says_how_to_run_a_loop(here):
     assert (ran.code, ran.out) == (1, "")
     assert "the hub starts this service" in ran.err
     assert "jupyterhub-efs-quota monitor --help" in ran.err
+
+
+async def test_a_loop_by_hand_serves_its_own_metrics_and_none_unless_asked_to(hub, told, home_of):
+    hub.users = [a_user("homer")]
+    home_of("homer")
+    port = random_port()
+    process = await start("monitor", *told, f"--EFSQuota.metrics_port={port}")
+    text = ""
+    for _ in range(300):
+        try:
+            answer = await AsyncHTTPClient().fetch(f"http://127.0.0.1:{port}/metrics")
+        except OSError:
+            await asyncio.sleep(0.1)
+            continue
+        text = answer.body.decode()
+        if 'cycles_total{loop="Monitor",outcome="success"} 1.0' in text:
+            break
+        await asyncio.sleep(0.1)
+    assert 'cycles_total{loop="Monitor",outcome="success"} 1.0' in text
+    assert 'measurements_total{outcome="complete"} 1.0' in text
+    assert "Reaper" not in text
+    # The port is taken: a command by hand says so, and ends.
+    second = await start("monitor", *told, f"--EFSQuota.metrics_port={port}")
+    _, err = await asyncio.wait_for(second.communicate(), 60)
+    assert second.returncode == 1
+    assert f"There are no metrics at 127.0.0.1:{port}".encode() in err
+    process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0
