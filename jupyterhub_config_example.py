@@ -126,6 +126,25 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # Whether administrators keep their own servers in a lockout.
 # c.EFSQuota.admins_exempt = True
 
+# Servers are told how their user stands, in STORAGE_QUOTA_BYTES, STORAGE_USED_BYTES and
+# STORAGE_MEASURED_AT.
+# c.EFSQuota.storage_environment = True
+
+# --- What others read ------------------------------------------------------------------
+
+# Prometheus reads /services/efs-quota/metrics with a token that has the scope
+# read:metrics, or a port of its own without one: 0 is no such port.
+# c.EFSQuota.metrics_port = 0
+# c.EFSQuota.metrics_bind = "127.0.0.1"
+
+# A series for each home: "off", by "names", or by "pseudonyms", made with a secret.
+# c.EFSQuota.user_metrics = "off"
+# c.EFSQuota.metrics_key_file = ""
+
+# All users' quotas as Open OnDemand reads them, in a file that everybody may read.
+# c.EFSQuota.ood_quota_file = ""
+# c.EFSQuota.ood_quota_file_mode = "0644"
+
 # --- The pages and the log -------------------------------------------------------------
 
 # The pages are at /services/efs-quota/, and "Storage" in the hub's Services menu.

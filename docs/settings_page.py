@@ -44,6 +44,7 @@ HEADINGS = {
     "default_quota": "Who may hold how much",
     "monitor_period_secs": "When and how homes are measured",
     "on_lockout": "What happens at a spawn",
+    "metrics_port": "What others read",
     "service_name": "The service",
 }
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
+from .directories import Directories
 from .errors import SettingsError
 from .hub.client import hub_from, internal_tls
 from .loops.cycle import Rooms, make_rooms
@@ -31,9 +32,13 @@ from .measure.cluster import Cluster
 from .measure.meters import AUTO, WALK
 from .measure.walk import log_engine
 from .measure.workers import Workers
+from .metrics.dirsize import make_dirsize
+from .metrics.exposition import Exposition
+from .openondemand import QuotaFile
 from .remeasure import Remeasure, make_workers
 from .settings import EFSQuota
 from .web.application import load_templates, make_application
+from .web.metrics import serve_metrics
 from .web.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -55,6 +60,9 @@ class Service:
         self._wrong = wrong
         self._loops: list[Loop] = []
         self._workers: Workers | Cluster | None = None
+        # What else is wrong, that nothing but a restart mends.
+        self._wanting: list[str] = []
+        self._quota_file: QuotaFile | None = None
         self._parent = os.getppid()
 
     async def run(self) -> None:
@@ -62,7 +70,8 @@ class Service:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        server = self._listen(self._build())
+        parts = self._build()
+        servers = [self._listen(parts), self._serve_metrics(parts.exposition)]
         parent = PeriodicCallback(lambda: self._look_at_parent(stop), _PARENT_POLL_MS)
         if self._settings.exit_with_hub:
             parent.start()
@@ -75,7 +84,8 @@ class Service:
             await stop.wait()
         finally:
             parent.stop()
-            server.stop()
+            for server in filter(None, servers):
+                server.stop()
             for loop in self._loops:
                 loop.stop()
             if self._workers is not None:
@@ -86,18 +96,26 @@ class Service:
         """What is wrong now, in sentences."""
         if self._wrong is not None:
             return [str(self._wrong)]
-        return [f"{loop.name}: {loop.trouble}" for loop in self._loops if loop.trouble]
+        of_loops = [f"{loop.name}: {loop.trouble}" for loop in self._loops if loop.trouble]
+        of_file = self._quota_file.trouble if self._quota_file is not None else None
+        return [*of_loops, *self._wanting, *([of_file] if of_file else [])]
 
     def _build(self) -> Parts:
         rooms = make_rooms(self._settings, hub_from(self._environment))
+        self._quota_file = rooms.quota_file
         remeasure = None
         if self._wrong is None:
             remeasure = self._remeasure(rooms)
             period_secs = self._settings.monitor_period_secs
+            counted = rooms.counted.cycles_of
             monitor = Monitor(rooms, remeasure, patience_secs=period_secs)
             self._loops = [
-                Loop(MONITOR, monitor.run_once, period_secs),
-                Loop(REAPER, Reaper(rooms).run_once, self._settings.reaper_period_secs),
+                Loop(MONITOR, counted(MONITOR, monitor.run_once), period_secs),
+                Loop(
+                    REAPER,
+                    counted(REAPER, Reaper(rooms).run_once),
+                    self._settings.reaper_period_secs,
+                ),
             ]
         else:
             log.error("%s", self._wrong)
@@ -111,7 +129,37 @@ class Service:
             clock=rooms.clock,
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,
+            counted=rooms.counted,
+            exposition=self._exposition(rooms),
+            directories=Directories(rooms.homes),
         )
+
+    def _exposition(self, rooms: Rooms) -> Exposition:
+        dirsize = None
+        try:
+            dirsize = make_dirsize(self._settings, rooms.counted.ages)
+        except SettingsError as error:
+            # Quotas are enforced all the same, and no name is shown by mistake.
+            self._lacks(f"There are no metrics of single homes. {error}")
+        return Exposition(
+            rooms.counted,
+            rooms.board,
+            lambda: self._loops,
+            self.trouble,
+            dirsize=dirsize,
+            governor=lambda: self._workers.governor if self._workers is not None else None,
+        )
+
+    def _serve_metrics(self, exposition: Exposition) -> HTTPServer | None:
+        try:
+            return serve_metrics(self._settings, exposition)
+        except SettingsError as error:
+            self._lacks(str(error))
+            return None
+
+    def _lacks(self, trouble: str) -> None:
+        log.error("%s", trouble)
+        self._wanting.append(trouble)
 
     def _remeasure(self, rooms: Rooms) -> Remeasure:
         self._workers, spread = make_workers(self._settings)
@@ -122,6 +170,7 @@ class Service:
             rooms.offload,
             rooms.clock,
             spread=spread,
+            counted=rooms.counted,
         )
 
     def _listen(self, parts: Parts) -> HTTPServer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from .errors import OTHER
 from .hub.client import HubUser
 from .quota.record import Record
 
@@ -13,17 +14,25 @@ MEASURING = "measuring"
 
 
 @dataclass(frozen=True)
+class Problem:
+    """What is wrong, in a sentence, and of which kind of `errors.KINDS` it is."""
+
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
 class Row:
     """A user of the hub, their record, and what is wrong, by the loop that says so."""
 
     user: HubUser
     record: Record | None = None
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, Problem] = field(default_factory=dict)
 
     @property
     def problem(self) -> str | None:
         """All that is wrong, in sentences; None if nothing is."""
-        return " ".join(dict.fromkeys(self.problems.values())) or None
+        return " ".join(dict.fromkeys(each.text for each in self.problems.values())) or None
 
 
 class Board:
@@ -31,6 +40,8 @@ class Board:
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
+        # Whether a loop has seen all users: sums over fewer would be wrong.
+        self.complete = False
 
     def rows(self) -> list[Row]:
         """All rows, by name."""
@@ -44,10 +55,10 @@ class Board:
         """Keep what a loop saw of a user: whatever was its problem with them is over."""
         self._put(user, record, by, None)
 
-    def failed(self, user: HubUser, problem: str, *, by: str) -> None:
+    def failed(self, user: HubUser, problem: str, *, by: str, kind: str = OTHER) -> None:
         """Keep a loop's problem with a user, beside the last record that it could read."""
         before = self._rows.get(user.name)
-        self._put(user, before.record if before else None, by, problem)
+        self._put(user, before.record if before else None, by, Problem(problem, kind))
 
     def measured(self, record: Record) -> None:
         """Keep a user's new record."""
@@ -56,14 +67,15 @@ class Board:
             self._put(before.user, record, MEASURING, None)
 
     def keep_only(self, names: Iterable[str]) -> None:
-        """Forget users that the hub no longer has."""
+        """Forget users that the hub no longer has: these are all of them."""
         kept = set(names)
         # A copy: the loops' threads may add to it meanwhile.
         for name in list(self._rows):
             if name not in kept:
                 self._rows.pop(name, None)
+        self.complete = True
 
-    def _put(self, user: HubUser, record: Record | None, by: str, problem: str | None) -> None:
+    def _put(self, user: HubUser, record: Record | None, by: str, problem: Problem | None) -> None:
         before = self._rows.get(user.name)
         problems = {k: v for k, v in (before.problems if before else {}).items() if k != by}
         if problem is not None:

@@ -155,7 +155,13 @@ class LoopCommand(Command):
         rooms = make_rooms(settings, self._hub())
         workers, spread = make_workers(settings)
         remeasure = Remeasure(
-            settings, rooms.store, workers, rooms.offload, rooms.clock, spread=spread
+            settings,
+            rooms.store,
+            workers,
+            rooms.offload,
+            rooms.clock,
+            spread=spread,
+            counted=rooms.counted,
         )
         work, name, period = self.cycle(rooms, remeasure)
         try:
@@ -167,12 +173,35 @@ class LoopCommand(Command):
             stop = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
-            loop = Loop(name, work.run_once, period)
+            loop = Loop(name, rooms.counted.cycles_of(name, work.run_once), period)
+            server = self._serve_metrics(rooms, loop, workers)
             loop.start()
             await stop.wait()
             loop.stop()
+            if server is not None:
+                server.stop()
         finally:
             await workers.end()
+
+    def _serve_metrics(self, rooms: Any, loop: Any, workers: Any) -> Any:
+        from .metrics.dirsize import make_dirsize
+        from .metrics.exposition import Exposition
+        from .web.metrics import serve_metrics
+
+        dirsize = make_dirsize(rooms.settings, rooms.counted.ages)
+
+        def trouble() -> list[str]:
+            return [loop.trouble] if loop.trouble else []
+
+        exposition = Exposition(
+            rooms.counted,
+            rooms.board,
+            lambda: [loop],
+            trouble,
+            dirsize=dirsize,
+            governor=lambda: workers.governor,
+        )
+        return serve_metrics(rooms.settings, exposition)
 
     def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
         """The work of one cycle, its name and its period."""

@@ -65,3 +65,26 @@ class HubError(EFSQuotaError):
 
 class HubUnreachable(HubError):
     """The hub does not answer: no further request makes sense now."""
+
+
+OTHER = "other"
+HOME_MISSING = "home-missing"
+# What metrics call an error, by its class or the nearest one above it.
+_KINDS: dict[type[BaseException], str] = {
+    SettingsError: "settings",
+    StoreError: "store",
+    BrokenFile: "broken-file",
+    LockHeld: "lock-held",
+    FileNotFoundError: HOME_MISSING,
+    HomeError: "home",
+    MeasureError: "measure",
+    HubUnreachable: "hub-unreachable",
+    HubError: "hub",
+    OSError: "os",
+}
+KINDS = (*_KINDS.values(), OTHER)
+
+
+def kind_of(error: BaseException) -> str:
+    """The kind of an error: one of `KINDS`, so that no metric grows with what goes wrong."""
+    return next((_KINDS[each] for each in type(error).__mro__ if each in _KINDS), OTHER)

@@ -6,6 +6,7 @@ Called by the monitor, by the pages' button, and by the spawn hook before it ref
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from datetime import datetime, timezone
 from typing import ParamSpec
 
 from .control.store import ControlStore
-from .errors import ControlError, StoreError
+from .errors import ControlError, MeasureError, StoreError
 from .logs import event
 from .measure.cluster import Cluster
 from .measure.governor import Governor
@@ -22,6 +23,7 @@ from .measure.order import ROUTINE, Priority, Wish
 from .measure.spread import Spread
 from .measure.task import Ceiling, Task
 from .measure.workers import Workers
+from .metrics.counted import Counted
 from .offload import Offload
 from .quota import messages
 from .quota.judge import distrusted, judge, record_usage
@@ -85,6 +87,7 @@ class Remeasure:
         clock: Callable[[], datetime] = utcnow,
         *,
         spread: Spread | None = None,
+        counted: Counted | None = None,
     ) -> None:
         self._settings = settings
         self._homes = settings.homes()
@@ -93,6 +96,7 @@ class Remeasure:
         self._offload = offload
         self._clock = clock
         self._spread = Spread(workers.most) if spread is None else spread
+        self._counted = counted
         self._told: set[str] = set()
 
     async def measure(
@@ -117,7 +121,7 @@ class Remeasure:
             task = self._task(begun.home, self._settings.du_timeout_secs, self._limit(record))
             if record.meter == WALK:
                 task = replace(task, files=record.usage_files)
-            usage = await self._workers.measure(task)
+            usage = await self._look(user, task)
             record = await self._offload.run(self._finish, begun, usage)
         except BaseException:
             await self._leave(self._undo, begun)
@@ -161,10 +165,24 @@ class Remeasure:
         started = self._clock()
         limit = self._limit(record)
         async with self._spread.place(Wish(Priority.SPAWN)):
-            usage = await self._workers.measure(self._task(home, budget_secs, limit, limit))
+            task = self._task(home, budget_secs, limit, limit)
+            usage = await self._look(record.user, task)
         if not usage.complete:
             return record
         return await self._offload.run(self._release, record, usage, started)
+
+    async def _look(self, user: str, task: Task) -> Usage:
+        """Have a worker measure, and count what that took."""
+        began = time.monotonic()
+        try:
+            usage = await self._workers.measure(task)
+        except MeasureError:
+            if self._counted is not None:
+                self._counted.not_measured()
+            raise
+        if self._counted is not None:
+            self._counted.measured(user, usage, time.monotonic() - began)
+        return usage
 
     @property
     def _allocated(self) -> bool:

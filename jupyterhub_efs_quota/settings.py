@@ -340,6 +340,60 @@ class EFSQuota(Configurable):
     admins_exempt = Bool(
         True, help="Whether hub administrators keep their own servers in a lockout."
     ).tag(config=True)
+    storage_environment = Bool(
+        True,
+        help="""Whether servers are told how their user stands, in environment variables.
+
+        `STORAGE_QUOTA_BYTES`, `STORAGE_USED_BYTES` and `STORAGE_MEASURED_AT`, each where it
+        is known and where the site has not set it itself.""",
+    ).tag(config=True)
+
+    metrics_port = Int(
+        0,
+        min=0,
+        max=65535,
+        help="""Port on which the service serves `/metrics` to Prometheus, without a login. 0: none.
+
+        The same is at `/services/efs-quota/metrics`, for tokens of the hub with the scope
+        `read:metrics`.""",
+    ).tag(config=True)
+    metrics_bind = Unicode(
+        "127.0.0.1",
+        help="""Address of this machine on which `metrics_port` listens. Empty: all of its own.
+
+        Whoever reaches it reads the metrics: leave it to Prometheus, by a firewall or a
+        network policy.""",
+    ).tag(config=True)
+    user_metrics = Enum(
+        ["off", "names", "pseudonyms"],
+        "off",
+        help="""Whether the metrics have series for each home, such as `dirsize_total_size_bytes`.
+
+        With `"names"` their label `directory` is the name of the home on disk; with
+        `"pseudonyms"` a code for it, that only who has `metrics_key_file` can tell. How much
+        somebody holds is personal data: ask whether you may keep it.""",
+    ).tag(config=True)
+    metrics_key_file = Unicode(
+        "",
+        help="""File with the secret for `user_metrics = "pseudonyms"`, of 16 bytes or more.
+
+        As long as it is the same, so are the pseudonyms. Only the service should be able to
+        read it.""",
+    ).tag(config=True)
+    ood_quota_file = Unicode(
+        "",
+        help="""File in which Open OnDemand finds all users' quotas (`OOD_QUOTA_PATH`).
+
+        Replaced whole at the end of each cycle of the monitor and the reaper. Its directory
+        must exist. Empty: none is written.""",
+    ).tag(config=True)
+    ood_quota_file_mode = Enum(
+        ["0600", "0640", "0644"],
+        "0644",
+        help="""Who may read `ood_quota_file`: its owner, its group, or everybody on the machine.
+
+        Open OnDemand reads it as the user who is logged in, so every user must be able to.""",
+    ).tag(config=True)
 
     service_name = Unicode(
         "efs-quota", help="The service's name in the hub: its pages are at /services/NAME/."
@@ -362,7 +416,15 @@ class EFSQuota(Configurable):
         False for a service that something else than the hub starts.""",
     ).tag(config=True)
 
-    @validate("quota_control", "home_root", "config_file", "scan_file", "scan_home_root")
+    @validate(
+        "quota_control",
+        "home_root",
+        "config_file",
+        "scan_file",
+        "scan_home_root",
+        "metrics_key_file",
+        "ood_quota_file",
+    )
     def _absolute(self, proposal: Any) -> str:
         path = Path(proposal["value"])
         if proposal["value"] and (not path.is_absolute() or ".." in path.parts):
@@ -436,6 +498,11 @@ def resolve(config: Config) -> EFSQuota:
     for name, value in section.items():
         _assign(settings, name, value)
     _check_meter(settings)
+    if settings.user_metrics == "pseudonyms" and not settings.metrics_key_file:
+        raise SettingsError(
+            "c.EFSQuota.user_metrics = 'pseudonyms' needs c.EFSQuota.metrics_key_file:"
+            " a file with a secret. Make one: head -c 32 /dev/urandom > FILE; chmod 600 FILE"
+        )
     return settings
 
 

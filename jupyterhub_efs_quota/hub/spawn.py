@@ -26,6 +26,7 @@ from ..quota.messages import checked
 from ..quota.record import Record, State
 from ..remeasure import Remeasure
 from ..settings import EFSQuota, resolve
+from .environment import put_variables, variables
 from .learn import SystemUser, directory, told_by
 from .refusal import refusal
 
@@ -37,6 +38,12 @@ DECISIONS = Counter(
     "Spawns by what the quota hook decided",
     ["decision"],
 )
+# Present from the start: a rate over a series that begins at 1 misses the first.
+for _decision in (
+    *("allowed", "warned", "unlocked", "exempt", "refused"),
+    *("error-allowed", "error-refused"),
+):
+    DECISIONS.labels(_decision)
 # Reads that may be stuck before the store is taken for dead; verifications at a time.
 _READERS = 64
 _VERIFIERS = 8
@@ -61,6 +68,7 @@ class SpawnGate:
         """Let the spawn go on, or raise the exception that refuses it."""
         user = spawner.user.name
         tell(spawner, None)
+        self._tell_server(spawner, None)
         try:
             record = await self._offload.run_within(self._settings.hook_timeout, self._read, user)
         except BrokenFile as error:
@@ -74,6 +82,7 @@ class SpawnGate:
             self._on_error(spawner, error)
             return
         await self._learn_home(spawner, record)
+        self._tell_server(spawner, record)
         if record is None or not record.quota_enabled or record.quota_state is State.OK:
             DECISIONS.labels("allowed").inc()
             return
@@ -86,9 +95,19 @@ class SpawnGate:
             record = await self._verified(spawner, record)
             if record.quota_state is State.LOCKOUT:
                 self._refuse(spawner, checked(record)[1], f"{user} is in lockout")
+            self._tell_server(spawner, record)
             DECISIONS.labels("unlocked").inc()
         if record.quota_state is not State.OK:
             tell(spawner, checked(record)[1])
+
+    def _tell_server(self, spawner: Any, record: Record | None) -> None:
+        """Put the user's figures into the server's environment. Decides nothing."""
+        if not self._settings.storage_environment:
+            return
+        try:
+            put_variables(spawner, variables(record) if record is not None else {})
+        except Exception as error:
+            spawner.log.warning("The server is not told of its storage: %s", error)
 
     def _exempt(self, spawner: Any) -> bool:
         return bool(spawner.user.admin and self._settings.admins_exempt)

@@ -9,17 +9,19 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 from ..board import Board
 from ..control.store import ControlStore
-from ..errors import LockHeld, StoreError
+from ..errors import LockHeld, StoreError, kind_of
 from ..homes import Homes
 from ..hub.client import HubClient, HubUser
 from ..logs import event
+from ..metrics.counted import Counted
 from ..offload import Offload
+from ..openondemand import QuotaFile, quota_file
 from ..quota.limits import Limits, apply_limit
 from ..quota.record import Record
 from ..remeasure import utcnow
@@ -31,6 +33,7 @@ T = TypeVar("T")
 STORE_THREADS = 8
 # Calls to the store that may be stuck before it is taken for dead.
 _STORE_CALLS = 64
+_PUBLISH_SECS = 60.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Rooms:
     offload: Offload
     board: Board
     clock: Callable[[], datetime]
+    counted: Counted = field(default_factory=Counted)
+    quota_file: QuotaFile | None = None
 
     @property
     def homes(self) -> Homes:
@@ -53,7 +58,26 @@ class Rooms:
 def make_rooms(settings: EFSQuota, hub: HubClient) -> Rooms:
     """The parts for loops over the users of a hub."""
     store = ControlStore(settings.quota_control)
-    return Rooms(settings, hub, store, Offload(_STORE_CALLS), Board(), utcnow)
+    return Rooms(
+        settings,
+        hub,
+        store,
+        Offload(_STORE_CALLS),
+        Board(),
+        utcnow,
+        quota_file=quota_file(settings),
+    )
+
+
+async def publish(rooms: Rooms) -> None:
+    """Write what others read of all users, at the end of a cycle, which it never fails."""
+    if rooms.quota_file is None:
+        return
+    write, rows = rooms.quota_file.write, rooms.board.rows()
+    try:
+        await rooms.offload.run_within(_PUBLISH_SECS, write, rows, rooms.clock())
+    except StoreError as error:
+        log.error("The quotas for Open OnDemand are not written: %s", error)
 
 
 async def over_all_users(
@@ -107,7 +131,8 @@ def failed(
         subsystem=subsystem,
         exc_info=True,
     )
-    rooms.board.failed(user, str(error), by=by or subsystem)
+    rooms.counted.error(subsystem, error)
+    rooms.board.failed(user, str(error), by=by or subsystem, kind=kind_of(error))
 
 
 def as_listed(record: Record, user: HubUser, limits: Limits, *, grandfather: bool) -> Record:

@@ -49,6 +49,8 @@ class Loop:
         self._due = monotonic()
         self._failures = 0
         self._began: float | None = None
+        self._newest: float | None = None
+        self._late_secs = 0.0
         self._longest_secs = max(LONGEST_PERIODS * period_secs, LONGEST_SECS)
         self._said: str | None = None
         # It never runs twice at a time: a tick during a cycle is left out.
@@ -69,11 +71,23 @@ class Loop:
             return "A cycle has been going on for very long: the store or a meter may hang."
         return self.failure
 
+    @property
+    def late_secs(self) -> float:
+        """How much later than after the period the newest cycle began, or the next will."""
+        return self._overdue_secs or self._late_secs
+
+    @property
+    def _overdue_secs(self) -> float:
+        if self._newest is None:
+            return 0.0
+        return max(0.0, self._monotonic() - (self._newest + self.period_secs))
+
     async def tick(self) -> None:
         """Run a cycle if one is due."""
         if self._monotonic() < self._due:
             return
-        started = self._began = self._monotonic()
+        self._late_secs = self._overdue_secs
+        started = self._began = self._newest = self._monotonic()
         try:
             await self._cycle()
         except Exception as error:

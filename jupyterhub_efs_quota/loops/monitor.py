@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from ..board import MEASURING
-from ..errors import HomeError
+from ..errors import HOME_MISSING, HomeError
 from ..hub.client import HubUser
 from ..logs import event
 from ..measure.order import Priority, Wish, expect_large
@@ -16,7 +16,7 @@ from ..quota.judge import judge, why_measure
 from ..quota.limits import Limits
 from ..quota.record import Record, State
 from ..remeasure import Remeasure
-from .cycle import Rooms, as_listed, failed, over_all_users
+from .cycle import Rooms, as_listed, failed, over_all_users, publish
 from .scans import Scans
 
 log = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ class Monitor:
             going_on = self._going_on[False] | self._going_on[True]
             if going_on:
                 await asyncio.wait(going_on, timeout=self._patience_secs)
+            await publish(self._rooms)
         return plans
 
     def _begin(self, plans: list[Plan]) -> None:
@@ -155,7 +156,9 @@ class Monitor:
             level = logging.INFO if user.last_activity is None else logging.WARNING
             self._say(level, f"User {name} home dir {home} does not exist.  Skipping.")
             self._rooms.board.saw(user, record, by=NAME)
-            self._rooms.board.failed(user, f"The home {home} does not exist.", by=NAME)
+            self._rooms.board.failed(
+                user, f"The home {home} does not exist.", by=NAME, kind=HOME_MISSING
+            )
             return None
         if not home.is_dir():
             raise HomeError(f"The home {home} of user {name!r} is not a directory.")

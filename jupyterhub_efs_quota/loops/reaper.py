@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..control.store import Held
-from ..errors import BrokenFile, HubUnreachable, StoreError
+from ..errors import HOME_MISSING, BrokenFile, HubUnreachable, StoreError
 from ..hub.client import HubUser
 from ..logs import event
 from ..quota.judge import active_at_reap, judge
 from ..quota.limits import Limits
 from ..quota.messages import reaped
 from ..quota.record import Record, State
-from .cycle import Rooms, as_listed, failed, over_all_users
+from .cycle import Rooms, as_listed, failed, over_all_users, publish
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ class Reaper:
                 stopping.append(verdict)
                 if not self._dry_run:
                     await self._stop(verdict)
+        if not self._dry_run:
+            await publish(self._rooms)
         return stopping
 
     async def _stop(self, verdict: Verdict) -> None:
@@ -80,6 +82,7 @@ class Reaper:
             event(log, logging.CRITICAL, message, subsystem=NAME)
             try:
                 await self._rooms.hub.stop_server(name, server)
+                self._rooms.counted.stopped_server()
             except HubUnreachable:
                 raise
             except Exception as error:
@@ -140,7 +143,7 @@ class Reaper:
         if not at_home:
             self._say(unseen, f"User {name} home dir {home} does not exist. Skipping.")
             board.saw(user, record, by=NAME)
-            board.failed(user, f"The home {home} does not exist.", by=NAME)
+            board.failed(user, f"The home {home} does not exist.", by=NAME, kind=HOME_MISSING)
         elif record is None:
             path = self._rooms.store.path(name)
             self._say(unseen, f"Quota file {path} for user {name} does not exist. Skipping.")

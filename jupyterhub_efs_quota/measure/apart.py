@@ -1,4 +1,4 @@
-"""One home or a part of one in a process of its own, which ends with it.
+"""A home, or some parts of one, in a process of its own, which ends with them.
 
 `measure_apart` runs on the workers of a Dask cluster (on_cluster.py): whatever hangs in
 the store hangs here, not there. The rest of the module is that process.
@@ -12,6 +12,9 @@ import pickle
 import signal
 import sys
 import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
@@ -23,11 +26,11 @@ from .worker import measure
 from .workers import GIVE_UP_AFTER_SECS, kill_group
 
 
-async def measure_apart(task: Task) -> Usage | Part:
-    """Measure one home, or a part of one if the task is `in_parts`.
+async def measure_apart(tasks: Sequence[Task]) -> list[Usage | Part]:
+    """Measure homes, or parts of them if their tasks are `in_parts`, one after the other.
 
-    A process that is stuck is killed and left behind at the deadline, and the answer says
-    `timed_out`. Raises MeasureError if it dies or cannot measure.
+    All have the deadline of the first. A process that is stuck is killed and left behind
+    then, and the answers say `timed_out`. Raises MeasureError if it dies or cannot measure.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -39,11 +42,10 @@ async def measure_apart(task: Task) -> Usage | Part:
     )
     try:
         answer = await asyncio.wait_for(
-            _ask(process, task), task.deadline_secs + GIVE_UP_AFTER_SECS
+            _ask(process, tasks), tasks[0].deadline_secs + GIVE_UP_AFTER_SECS
         )
     except (asyncio.TimeoutError, TimeoutError):
-        timed_out = Usage(timed_out=True, meter=task.meter)
-        return Part(timed_out) if task.in_parts else timed_out
+        return [_timed_out(task) for task in tasks]
     finally:
         kill_group(process.pid)
     if isinstance(answer, str):
@@ -51,30 +53,36 @@ async def measure_apart(task: Task) -> Usage | Part:
     return answer
 
 
-async def _ask(process: asyncio.subprocess.Process, task: Task) -> Usage | Part | str:
+def _timed_out(task: Task) -> Usage | Part:
+    usage = Usage(timed_out=True, meter=task.meter)
+    return Part(usage) if task.in_parts else usage
+
+
+async def _ask(
+    process: asyncio.subprocess.Process, tasks: Sequence[Task]
+) -> list[Usage | Part] | str:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(dump_task(task))
+        process.stdin.write(b"".join(map(dump_task, tasks)) + b"\n")
         await process.stdin.drain()
         # To its end: the parts of a home with millions of hard links are long.
         answer = await process.stdout.read()
         found = pickle.loads(answer)  # noqa: S301  (from our own process)
     except (ConnectionError, EOFError, pickle.UnpicklingError):
-        found = f"The process that measured {task.home!r} died; the next cycle tries again."
-    assert isinstance(found, Usage | Part | str)
+        found = f"The process that measured {tasks[0].home!r} died; the next cycle tries again."
+    assert isinstance(found, list | str)
     return found
 
 
 def main() -> None:
     """Measure what standard input asks for, and end with it."""
     go_last()
-    line = sys.stdin.buffer.readline()
+    tasks = [load_task(line) for line in iter(sys.stdin.buffer.readline, b"\n")]
     # A thread of its own, so that the parent's end is noticed during a walk.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        task = load_task(line)
-        found: Usage | Part | str = PARTS[engine()](task) if task.in_parts else measure(task)
+        found: list[Usage | Part] | str = _measure(tasks)
     except MeasureError as error:
         found = str(error)
     except Exception as error:  # else nobody would know the reason
@@ -82,6 +90,15 @@ def main() -> None:
     pickle.dump(found, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
     sys.stdout.buffer.flush()
     os._exit(0)  # the thread still reads
+
+
+def _measure(tasks: Sequence[Task]) -> list[Usage | Part]:
+    until = time.monotonic() + tasks[0].deadline_secs
+    found: list[Usage | Part] = []
+    for each in tasks:
+        task = replace(each, deadline_secs=max(0.0, until - time.monotonic()))
+        found.append(PARTS[engine()](task) if task.in_parts else measure(task))
+    return found
 
 
 def _end_with_parent() -> None:

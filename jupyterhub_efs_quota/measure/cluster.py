@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import MeasureError
 from ..quota.usage import Usage
 from .cluster_job import Away, Job
+from .governor import Governor
 from .on_cluster import Footing, footing
 from .split import may_split
 from .task import Task
@@ -53,6 +54,11 @@ class Cluster:
         self._try_after = 0.0
         self._away = False
         self._closed = False
+
+    @property
+    def governor(self) -> Governor | None:
+        """What sets the pace of the walks here."""
+        return self._here.governor
 
     async def measure(self, task: Task) -> Usage:
         """Measure one home. Raises MeasureError as `Workers.measure` does."""

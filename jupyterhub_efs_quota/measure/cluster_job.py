@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MeasureError
 from ..quota.usage import Usage
 from .on_cluster import left_by, measure_there, put_together
-from .split import sub_trees, upper_levels
+from .split import shares, sub_trees, upper_levels
 from .task import Task, dump_task
 from .workers import GIVE_UP_AFTER_SECS
 
@@ -46,21 +46,22 @@ class Job:
 
     async def whole(self) -> Usage:
         """Measure it by one worker. Raises MeasureError or Away."""
-        found = self._submit(measure_there, dump_task(self._task), priority=_HOME)
+        found = self._measure([self._task], priority=_HOME)
         if not await self._done([found], _PATIENCE * self._task.deadline_secs + _ON_THE_WAY_SECS):
             return Usage(timed_out=True, meter=self._task.meter)
-        usage = await self._result(found)
+        (usage,) = await self._result(found)
         assert isinstance(usage, Usage)
         return usage
 
     async def in_parts(self) -> Usage:
         """Measure it by many workers. Raises MeasureError or Away."""
-        upper = self._measure(upper_levels(self._task))
+        upper = self._measure([upper_levels(self._task)])
         left = self._submit(left_by, upper)
         if not await self._done([left], self._left_secs()):
             return Usage(timed_out=True, meter=self._task.meter)
         task = replace(self._task, deadline_secs=max(0.0, self._left_secs()))
-        parts = [self._measure(each) for each in sub_trees(task, await self._result(left))]
+        trees = sub_trees(task, await self._result(left))
+        parts = [self._measure(share) for share in shares(trees)]
         late = not await self._done(parts, self._left_secs() + GIVE_UP_AFTER_SECS)
         if late:
             parts = [part for part in parts if part.done()]
@@ -85,8 +86,8 @@ class Job:
     def _left_secs(self) -> float:
         return self._deadline - time.monotonic()
 
-    def _measure(self, task: Task) -> Future:
-        return self._submit(measure_there, dump_task(task))
+    def _measure(self, tasks: Sequence[Task], priority: int = _PART) -> Future:
+        return self._submit(measure_there, [dump_task(task) for task in tasks], priority=priority)
 
     def _submit(
         self, function: Callable[..., Any], *args: Any, priority: int = _PART, **options: Any

@@ -27,8 +27,8 @@ _MOST_THREADS = 64
 _BLOCKED = 0.2
 _LEAST_CALLS = 64
 _REVIEW_SECS = 0.1
-# The share of one processor at which threads wait for each other, and where they don't.
-_BUSY, _FREE = 0.95, 0.75
+# How many processors are busy where threads only disturb each other, and where more help.
+_BUSY, _FREE = 1.15, 0.9
 _MOST_GROWTH = 3.0
 # How many names one thread looks at before another one may.
 _MOST_NAMES, _LEAST_NAMES = 16, 2

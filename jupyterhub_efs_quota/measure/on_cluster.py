@@ -52,19 +52,20 @@ def _inode(directory: str) -> int | None:
         return None
 
 
-async def measure_there(line: bytes) -> Usage | Part:
-    """Measure a home, or a part of one. A coroutine: no thread of the worker can hang in it."""
-    return await measure_apart(load_task(line))
+async def measure_there(lines: Sequence[bytes]) -> list[Usage | Part]:
+    """Measure homes or parts of one. A coroutine: no thread of the worker can hang in it."""
+    return await measure_apart([load_task(line) for line in lines])
 
 
-def left_by(part: Part) -> list[Path]:
-    """The folders that a part has left to others."""
-    return part.left
+def left_by(parts: Sequence[Part]) -> list[Path]:
+    """The folders that parts have left to others."""
+    return [path for part in parts for path in part.left]
 
 
-def put_together(parts: Sequence[Part], line: bytes, *, late: bool) -> Usage:
+def put_together(shares: Sequence[Sequence[Part]], line: bytes, *, late: bool) -> Usage:
     """What all parts of a home found; `late`: some are missing."""
     task = load_task(line)
+    parts = [part for share in shares for part in share]
     if late:
         parts = [*parts, Part(Usage(timed_out=True))]
     return finish(parts, task.rules, allocated=task.allocated)

@@ -28,9 +28,14 @@ def may_split(task: Task) -> bool:
     return walks and task.ceiling is None and not task.cross_mounts
 
 
-def upper_levels(task: Task, folders: int = FOLDERS) -> Task:
+def upper_levels(task: Task, folders: int | None = None) -> Task:
     """Reads the upper levels of a home and leaves that many folders, or none, to others."""
-    return replace(task, in_parts=True, leave=folders)
+    return replace(task, in_parts=True, leave=folders or FOLDERS)
+
+
+def shares(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Tasks in at most as many shares as folders are wanted, alike in number."""
+    return [list(tasks[first::FOLDERS]) for first in range(min(FOLDERS, len(tasks)))]
 
 
 def sub_trees(task: Task, left: Sequence[Path]) -> list[Task]:

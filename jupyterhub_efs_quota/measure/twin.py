@@ -53,7 +53,7 @@ _MOST_GIVEN_LEVEL = 64
 # Folders that are left to others, at most.
 _MOST_LEFT = 1024
 # A home of fewer directories is read before another process has started.
-_LARGE_DIRS = 2000
+_LARGE_DIRS = 1000
 _HANDLES_A_THREAD = 4
 _TELL_SECS = 0.1
 # A process out of file handles waits for others to close theirs.

@@ -62,7 +62,7 @@ class Workers:
 
     def __init__(self, most: int, governor: Governor | None = None) -> None:
         self.most = most
-        self._governor = governor
+        self.governor = governor
         self._slots = asyncio.Semaphore(most)
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
@@ -98,12 +98,12 @@ class Workers:
         return answer
 
     def _begin(self, worker: Worker) -> None:
-        if self._governor is not None and worker.page is not None:
-            self._governor.begin(worker.page)
+        if self.governor is not None and worker.page is not None:
+            self.governor.begin(worker.page)
 
     def _end(self, worker: Worker) -> None:
-        if self._governor is not None and worker.page is not None:
-            self._governor.end(worker.page)
+        if self.governor is not None and worker.page is not None:
+            self.governor.end(worker.page)
 
     def _give_up(self, worker: Worker) -> None:
         # Even one that just died: the `du` that it started may live on.
@@ -135,7 +135,7 @@ class Workers:
                 f"{len(self._lost)} workers hang in the kernel and cannot be killed, so no more"
                 " are started. Look at the mount of the homes."
             )
-        page = None if self._governor is None else Page.make()
+        page = None if self.governor is None else Page.make()
         try:
             return Worker(await _start(page), page)
         except BaseException:

@@ -12,6 +12,8 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
 from . import handlers
+from .metrics import Metrics
+from .openondemand import OpenOnDemandQuotas
 from .parts import Parts
 
 _HERE = Path(__file__).parent
@@ -41,6 +43,8 @@ def make_application(
         (f"{prefix}measure", handlers.MeasureAgain, given),
         (f"{prefix}users", handlers.AllUsers, given),
         (f"{prefix}health", handlers.Health, given),
+        (f"{prefix}metrics", Metrics, given),
+        (f"{prefix}api/open-ondemand/quotas", OpenOnDemandQuotas, given),
         (
             rf"{prefix}api/users/([^/]+)/verify",
             handlers.Verify,

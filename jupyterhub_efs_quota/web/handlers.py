@@ -213,7 +213,9 @@ class Verify(web.RequestHandler):
             try:
                 record = await self._parts.verify(record, self._budget_secs)
             except (EFSQuotaError, OSError) as error:
+                self._parts.failed(error)
                 log.warning("The lockout of %s stands unverified: %s", user, error)
+        self._parts.answered(record)
         self.write({"state": record.quota_state.value})
 
 

@@ -10,11 +10,17 @@ from jinja2 import Environment
 
 from ..board import Board
 from ..control.store import ControlStore
+from ..directories import Directories
 from ..errors import SettingsError
 from ..measure.order import Priority, Wish, expect_large
+from ..metrics.counted import Counted
+from ..metrics.exposition import Exposition
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
+
+# What metrics call the part of the service that answers browsers and the hub.
+PAGES = "Pages"
 
 
 class Parts:
@@ -34,6 +40,9 @@ class Parts:
         trouble: Callable[[], list[str]],
         clock: Callable[[], datetime],
         menu_text: str,
+        counted: Counted,
+        exposition: Exposition,
+        directories: Directories,
         admins_exempt: bool = True,
     ) -> None:
         self.board = board
@@ -43,7 +52,10 @@ class Parts:
         self.trouble = trouble
         self.clock = clock
         self.menu_text = menu_text
+        self.exposition = exposition
+        self.directories = directories
         self.admins_exempt = admins_exempt
+        self._counted = counted
         self._remeasure = remeasure
         self._measuring: dict[str, asyncio.Task[None]] = {}
 
@@ -65,6 +77,14 @@ class Parts:
         self.board.measured(record)
         return record
 
+    def answered(self, record: Record) -> None:
+        """Count what the spawn hook was told."""
+        self._counted.verified(record)
+
+    def failed(self, error: BaseException) -> None:
+        """Count what went wrong."""
+        self._counted.error(PAGES, error)
+
     async def _measure(self, user: str) -> None:
         row = self.board.get(user)
         large = row is not None and row.record is not None and expect_large(row.record)
@@ -75,8 +95,10 @@ class Parts:
 
     def _ended(self, user: str, task: asyncio.Task[None]) -> None:
         self._measuring.pop(user, None)
-        if not task.cancelled():
-            task.exception()  # whoever waits for it is told; nobody else needs to be
+        # Whoever waits for it is told; nobody else needs to be.
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.failed(error)
 
 
 def _able(remeasure: Remeasure | None) -> Remeasure:

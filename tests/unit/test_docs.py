@@ -17,9 +17,12 @@ import jupyterhub_efs_quota
 from jupyterhub_efs_quota.commands import MonitorCommand, ReaperCommand, ServiceCommand
 from jupyterhub_efs_quota.configure import CUSTOM_SCOPES, SERVICE_SCOPES, setup
 from jupyterhub_efs_quota.control import text
+from jupyterhub_efs_quota.errors import KINDS
 from jupyterhub_efs_quota.hub import spawn
 from jupyterhub_efs_quota.hub.learn import told_by
 from jupyterhub_efs_quota.logs import JsonFormatter
+from jupyterhub_efs_quota.metrics.counted import OUTCOMES
+from jupyterhub_efs_quota.metrics.users import STATES
 from jupyterhub_efs_quota.quota import messages
 from jupyterhub_efs_quota.quota.record import (
     COMMON_FIELDS,
@@ -165,9 +168,37 @@ def test_the_log_line_in_the_documentation_has_the_keys_of_a_real_one():
     assert list(json.loads(shown)) == list(json.loads(real))
 
 
+def metrics_in_documentation():
+    """The service's metrics as the reference has them: name to kind and labels.
+
+    tests/real/test_metrics.py compares them with those of a running service.
+    """
+    return {
+        name: (cells[0], set(re.findall(r"`(\w+)`", cells[1])))
+        for name, cells in table("metrics.md").items()
+        if cells[0] in ("counter", "gauge", "histogram")
+    }
+
+
+def values_in_documentation(name):
+    """The values of a metric's label, as the table below its name lists them."""
+    (section,) = re.findall(
+        rf"^## .*`{name}`.*?\n(.*?)(?=^## |\Z)", page("metrics.md"), re.M | re.S
+    )
+    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+
+
 def test_every_decision_that_is_counted_is_in_the_documentation():
     counted = set(re.findall(r'DECISIONS\.labels\("([a-z-]+)"\)', inspect.getsource(spawn)))
-    assert set(table("metrics.md")) == counted
+    assert set(values_in_documentation("decision")) == counted
+    shown = {sample.labels["decision"] for sample in spawn.DECISIONS.collect()[0].samples}
+    assert shown == counted, "a decision that was not made yet has no series"
+
+
+def test_every_value_of_the_labels_is_in_the_documentation():
+    assert values_in_documentation("kind") == list(KINDS)
+    assert values_in_documentation("state") == list(STATES)
+    assert values_in_documentation("outcome") == list(OUTCOMES)
 
 
 def test_every_route_is_in_the_documentation():
@@ -181,9 +212,10 @@ def test_every_route_is_in_the_documentation():
 
 
 def test_every_scope_is_in_the_documentation():
-    assert set(SERVICE_SCOPES) | set(CUSTOM_SCOPES) - {"custom:efs-quota:read"} | {
+    assert set(SERVICE_SCOPES) | set(CUSTOM_SCOPES) | {
         "access:services!service=efs-quota",
         "custom:efs-quota:read!user",
+        "read:metrics",
     } == set(table("permissions.md"))
 
 
@@ -370,12 +402,20 @@ def test_the_commands_of_the_pods_are_understood(container, pod, tmp_path):
 
 
 def test_the_rules_for_prometheus_name_metrics_and_decisions_that_exist():
+    known = metrics_in_documentation()
+    labels = {
+        name: values_in_documentation(name) for name in ("decision", "kind", "state", "outcome")
+    }
+    labels["outcome"] += ["success", "failure"]
     (group,) = values_of("alerts.yaml")["groups"]
     for rule in group["rules"]:
-        assert "jupyterhub_efs_quota_spawn_decisions_total{" in rule["expr"]
         assert rule["annotations"]["summary"]
-        (pattern,) = re.findall(r'decision=~?"([^"]+)"', rule["expr"])
-        assert any(re.fullmatch(pattern, decision) for decision in table("metrics.md"))
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        used = re.findall(r"jupyterhub_efs_quota_\w+", rule["expr"])
+        assert used
+        assert set(used) <= {*known, "jupyterhub_efs_quota_spawn_decisions_total"}
+        for label, pattern in re.findall(r'(\w+)=~?"([^"]+)"', rule["expr"]):
+            assert any(re.fullmatch(pattern, value) for value in labels[label])
 
 
 def test_every_example_file_is_shown_on_a_page():

@@ -247,3 +247,29 @@ async def test_a_cycle_never_runs_twice_at_a_time():
     loop.stop()
     await until(lambda: running == 0)
     assert most == 1
+
+
+async def test_a_cycle_that_takes_longer_than_the_period_makes_the_next_one_late(loop, cycle, time):
+    await loop.tick()
+    assert loop.late_secs == 0
+    cycle.takes = 130
+    await pass_by(loop, time, 100)
+    assert len(cycle.runs) == 2
+    # The next should have begun 30 seconds ago, and begins with the next tick.
+    assert loop.late_secs == 30
+    cycle.takes = 0
+    await pass_by(loop, time, 1)
+    assert (len(cycle.runs), loop.late_secs) == (3, 31)
+    await pass_by(loop, time, 100)
+    assert (len(cycle.runs), loop.late_secs) == (4, 0)
+
+
+async def test_a_loop_that_was_kept_from_running_is_late_until_it_has_caught_up(loop, time):
+    await loop.tick()
+    time.now += 500
+    assert loop.late_secs == 400
+
+
+async def test_a_loop_that_has_not_begun_is_not_late(loop, time):
+    time.now += 500
+    assert loop.late_secs == 0

@@ -9,7 +9,7 @@ import pytest
 
 from jupyterhub_efs_quota.measure import brake as brake_module
 from jupyterhub_efs_quota.measure import governor as governor_module
-from jupyterhub_efs_quota.measure import walk
+from jupyterhub_efs_quota.measure import twin, walk
 from jupyterhub_efs_quota.measure.brake import Brake
 from jupyterhub_efs_quota.measure.governor import TICK_SECS, Governor
 from jupyterhub_efs_quota.measure.pace import ANY_NUMBER, Pace, Page
@@ -145,6 +145,33 @@ def test_what_memory_answers_is_no_answer_of_the_store(paced, page, tmp_path):
         paced(home)
     # A processor taken away for a moment looks like an answer to the walk in Python.
     assert page.answers <= (0 if paced.engine == COMPILED else 3)
+
+
+def test_a_second_process_that_helps_keeps_the_same_pace(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(twin, "_LARGE_DIRS", 20)
+    home = make_files(tmp_path / "home", 200, 100)
+    stop = threading.Event()
+    began = time.monotonic()
+    most = []
+
+    def allow():
+        while not stop.wait(0.05):
+            page.allow(page.calls + 500)
+        most.append(time.monotonic() - began)
+
+    page.allow(0)
+    helper = threading.Thread(target=allow)
+    helper.start()
+    try:
+        parts = twin.walk_in_python(Task(str(home), 60), pace=Pace(page))
+    finally:
+        stop.set()
+        helper.join()
+    assert sum(part.counts.files for part in parts) == 20_000
+    assert len(parts) == 2 or len(os.sched_getaffinity(0)) == 1
+    # Each call is counted, whichever of the two makes it.
+    assert 20_000 <= page.calls < 22_000
+    assert most[0] > 20_000 / 500 * 0.05 * 0.9
 
 
 def test_calls_that_were_not_needed_can_be_used_later(page):

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from jupyterhub_efs_quota.measure import twin
 from jupyterhub_efs_quota.measure.part import finish
 from jupyterhub_efs_quota.measure.rules import Rules
-from jupyterhub_efs_quota.measure.split import may_split, sub_trees, upper_levels
+from jupyterhub_efs_quota.measure.split import (
+    FOLDERS,
+    may_split,
+    shares,
+    sub_trees,
+    upper_levels,
+)
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
 from jupyterhub_efs_quota.measure.walk import ENGINES, PARTS
 
@@ -144,3 +150,15 @@ def test_what_depends_on_the_whole_home_is_not_split():
     assert not may_split(replace(task, meter="du"))
     assert not may_split(replace(task, meter="auto"))
     assert may_split(replace(task, meter="auto", files=10**7))
+
+
+def test_many_small_sub_trees_are_measured_in_few_processes():
+    tasks = sub_trees(Task("/home", 60), [(b"%d" % number,) for number in range(1000)])
+    several = shares(tasks)
+    assert len(several) == FOLDERS
+    assert sorted(task.below for share in several for task in share) == sorted(
+        task.below for task in tasks
+    )
+    assert max(map(len, several)) - min(map(len, several)) <= 1
+    assert shares([]) == []
+    assert shares(tasks[:3]) == [[task] for task in tasks[:3]]

@@ -1,0 +1,134 @@
+"""What happened since the start: measurements, cycles, errors, servers stopped.
+
+The loops, `Remeasure` and the pages tell it; `Exposition` shows it. No label is a name, and
+every label has few values, which are known beforehand.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+)
+
+from .. import __version__
+from ..errors import LockHeld, kind_of
+from ..measure.meters import WALK
+from ..quota.record import Record, State
+from ..quota.usage import Usage
+from .ages import KnownAges
+
+T = TypeVar("T")
+
+PREFIX = "jupyterhub_efs_quota_"
+# From a counter of the file system, which answers in a millisecond, to a walk of six hours.
+_MEASUREMENT_SECS = (
+    *(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 120),
+    *(300, 600, 1200, 1800, 3600, 7200, 21600),
+)
+_CYCLE_SECS = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400)
+OUTCOMES = ("complete", "timed-out", "proven-over", "failed")
+
+
+class Counted:
+    """The counters of one service. Every method can be called from any thread."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.ages = KnownAges()
+        ProcessCollector(registry=self.registry)
+        self._gauge("build_info", "The version that runs", "version").labels(__version__).set(1)
+        self._measurements = self._counter("measurements", "Measurements of homes", "outcome")
+        self._durations = Histogram(
+            f"{PREFIX}measurement_duration_seconds",
+            "How long measurements took, by what measured",
+            ["meter"],
+            registry=self.registry,
+            buckets=_MEASUREMENT_SECS,
+        )
+        self._walked_files = self._counter("walked_files", "Files that walks looked at")
+        self._walked_bytes = self._counter("walked_bytes", "Sizes of files that walks looked at")
+        self._errors = self._counter("errors", "Errors", "subsystem", "kind")
+        self._stopped = self._counter("servers_stopped", "Servers stopped in a lockout")
+        self._verifications = self._counter(
+            "verifications", "Answers to the spawn hook, whether a user is still over", "state"
+        )
+        self._cycles = self._counter("cycles", "Cycles of the loops", "loop", "outcome")
+        self._cycle_durations = Histogram(
+            f"{PREFIX}cycle_duration_seconds",
+            "How long successful cycles took",
+            ["loop"],
+            registry=self.registry,
+            buckets=_CYCLE_SECS,
+        )
+        self._last_success = self._gauge(
+            "last_success_timestamp_seconds", "When a cycle last ended well", "loop"
+        )
+        # Present from the start: a rate over a series that begins at 1 misses the first.
+        for outcome in OUTCOMES:
+            self._measurements.labels(outcome)
+        for state in State:
+            self._verifications.labels(state.value)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}{name}", text, labels, registry=self.registry)
+
+    def measured(self, user: str, usage: Usage, secs: float) -> None:
+        """A home was measured, in so many seconds."""
+        outcome = "complete"
+        if not usage.complete:
+            outcome = "timed-out" if usage.timed_out else "proven-over"
+        self._measurements.labels(outcome).inc()
+        self._durations.labels(usage.meter).observe(secs)
+        if usage.meter == WALK:
+            self._walked_files.inc(usage.files or 0)
+            self._walked_bytes.inc(usage.bytes or 0)
+        if usage.summary is not None and usage.complete:
+            self.ages.put(user, usage.summary.oldest, usage.summary.newest)
+
+    def not_measured(self) -> None:
+        """A measurement brought no answer."""
+        self._measurements.labels("failed").inc()
+
+    def error(self, subsystem: str, error: BaseException) -> None:
+        """Something went wrong. That somebody else is at it already is nothing wrong."""
+        if not isinstance(error, LockHeld):
+            self._errors.labels(subsystem, kind_of(error)).inc()
+
+    def stopped_server(self) -> None:
+        """The reaper stopped a server."""
+        self._stopped.inc()
+
+    def verified(self, record: Record) -> None:
+        """The spawn hook asked how a user stands, and this is the answer."""
+        self._verifications.labels(record.quota_state.value).inc()
+
+    def cycles_of(self, loop: str, cycle: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+        """The cycle of a loop, counted and timed."""
+        ended_well = self._cycles.labels(loop, "success")
+        failed = self._cycles.labels(loop, "failure")
+
+        async def counted() -> T:
+            began = time.monotonic()
+            try:
+                result = await cycle()
+            except Exception as error:
+                failed.inc()
+                self.error(loop, error)
+                raise
+            ended_well.inc()
+            self._cycle_durations.labels(loop).observe(time.monotonic() - began)
+            self._last_success.labels(loop).set_to_current_time()
+            return result
+
+        return counted
