@@ -43,7 +43,7 @@ _PARTS = {
     "growth": _Measured("Time by number of files", memory.growth),
 }
 # Programs of their own, about other things than the walk: they print what they find.
-_ALONE = ("cycles", "hook")
+_ALONE = ("cycles", "hook", "metrics")
 
 
 def main() -> None:
@@ -73,7 +73,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./scripts/bench",
         description="Measure, and print a table. Without a part named: all of the table.",
-        epilog="cycles and hook are programs of their own, run only when named.",
+        epilog="cycles, hook and metrics are programs of their own, run only when named.",
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join([*_PARTS, *_ALONE]))
     parser.add_argument(
