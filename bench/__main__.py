@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,8 @@ _ALONE = ("cycles", "hook", "metrics")
 def main() -> None:
     """Measure what is asked for."""
     options = _options()
+    # Ended by another, we still unmount and remove what we made.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # What the package logs would stand between the lines.
     logging.disable()
     table = [name for name in options.parts if name in _PARTS] or (

@@ -7,6 +7,7 @@ are timed as the processes that they are, and so is the command of ours. All run
 from __future__ import annotations
 
 import shutil
+import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,7 @@ def peers(plan: Plan) -> Iterator[Line]:
         except BenchError as error:
             yield left_out(f"`{name}`", str(error))
             continue
-        cpu = f"CPU: {sorted(shares(runs, 'cpu'))[len(runs) // 2]:.2f} of du's"
+        cpu = f"CPU: {statistics.median(shares(runs, 'cpu')):.2f} of du's"
         yield share_line(f"`{name}`", shares(runs), note=cpu)
 
 
@@ -92,7 +93,8 @@ def _summary_lines(plan: Plan, walker: Walker, tree: Path) -> Iterator[Line]:
             return walker.walk(engine, tree, summary=summary).cost
 
         runs = in_turn(lambda: run(False), lambda: run(True), plan.pairs)
-        note = f"without and with: {typical(runs)}"
+        cpu = statistics.median(shares(runs, "cpu"))
+        note = f"without and with: {typical(runs)}; CPU: {cpu:.2f} of that without"
         target = _SUMMARY if engine == COMPILED else None
         yield share_line(what, shares(runs), target, note, "that without", short=True)
 

@@ -1,6 +1,6 @@
 /*
- * The files with several names that a walk has met, each once: 40 bytes, and 5 to 11 for
- * its place in the hash table. Called by _walk.c and _walk_tally.c, under a lock.
+ * The files with several names that a walk has met, each once: 40 bytes, and 5 to 7 for its
+ * place in the hash table. Called by _walk.c and _walk_tally.c, under a lock.
  */
 
 #include "_walk_inner.h"
@@ -36,8 +36,9 @@ static uint32_t *place_of(const struct linked *linked, unsigned device, uint64_t
     uint64_t mixed = inode ^ (uint64_t)device << 48;
     mixed = (mixed ^ mixed >> 33) * 0xff51afd7ed558ccdULL;
     mixed = (mixed ^ mixed >> 33) * 0xc4ceb9fe1a85ec53ULL;
-    for (size_t at = mixed ^ mixed >> 33;; at++) {
-        uint32_t *place = &linked->places[at & (linked->size - 1)];
+    /* The upper half of the number, as a share of the table: it may be of any size. */
+    for (size_t at = (mixed >> 32) * linked->size >> 32;; at++) {
+        uint32_t *place = &linked->places[at < linked->size ? at : (at = 0)];
         if (*place == 0)
             return place;
         const struct link *there = link_at(linked, *place - 1);
@@ -48,7 +49,7 @@ static uint32_t *place_of(const struct linked *linked, unsigned device, uint64_t
 
 static bool make_larger(struct linked *linked)
 {
-    size_t size = linked->size ? 2 * linked->size : FIRST_SIZE;
+    size_t size = linked->size ? linked->size + linked->size / 2 : FIRST_SIZE;
     uint32_t *places = calloc(size, sizeof *places);
     if (places == NULL)
         return false;
@@ -82,7 +83,7 @@ static struct link *add(struct linked *linked)
 struct link *meet(struct linked *linked, uint64_t device, uint64_t inode, bool *first)
 {
     unsigned number;
-    if (4 * (linked->used + 1) > 3 * linked->size && !make_larger(linked))
+    if (8 * (linked->used + 1) > 7 * linked->size && !make_larger(linked))
         return NULL;
     if (!number_of(linked, device, &number))
         return NULL;

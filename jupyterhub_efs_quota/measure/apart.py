@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .handles import allow_handles
 from .part import Part
 from .priority import go_last
 from .task import Task, dump_task, load_task
@@ -78,6 +79,7 @@ async def _ask(
 def main() -> None:
     """Measure what standard input asks for, and end with it."""
     go_last()
+    allow_handles()
     tasks = [load_task(line) for line in iter(sys.stdin.buffer.readline, b"\n")]
     # A thread of its own, so that the parent's end is noticed during a walk.
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -12,7 +12,6 @@ import errno
 import fnmatch
 import os
 import re
-import resource
 import stat
 import time
 from collections import deque
@@ -26,6 +25,7 @@ from ..errors import MeasureError
 from .assistant import Assistant, Assisted
 from .book import Book
 from .crew import Crew, Start
+from .handles import most_open
 from .pace import Pace
 from .part import Part, Path
 from .tally import Opened
@@ -39,8 +39,6 @@ _NO_HANDLES = (errno.EMFILE, errno.ENFILE)
 # each entry would show.
 _KIND = 0o170000
 _DIRECTORY = stat.S_IFDIR
-# Directories open at a time: far below the usual limit of 1024 files in a process.
-_MOST_OPEN = 256
 _LEAST_OPEN = 8
 # A directory in which so many others wait to be entered is read on when they are done.
 _MOST_PENDING = 4096
@@ -123,14 +121,6 @@ def open_directory(name: str, start: int | None, wait: Callable[[], None]) -> in
     `wait` is called while the process has no handles left.
     """
     return _when_handles_are_left(lambda: os.open(name, _OPEN, dir_fd=start), wait)
-
-
-def most_open() -> int:
-    """How many handles a walk keeps open, whatever the process may have."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return _MOST_OPEN
-    return max(_LEAST_OPEN, min(_MOST_OPEN, soft // 4))
 
 
 def _when_handles_are_left(call: Callable[[], Answer], wait: Callable[[], None]) -> Answer:

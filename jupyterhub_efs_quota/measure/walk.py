@@ -14,10 +14,11 @@ from typing import Protocol
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
+from .handles import most_open
 from .pace import Pace
 from .part import Part, finish
 from .task import Progress, Task
-from .twin import most_open, open_home, part_in_python, walk_in_python
+from .twin import open_home, part_in_python, walk_in_python
 
 try:
     from . import compiled

@@ -17,6 +17,7 @@ from ..errors import MeasureError
 from ..quota.usage import Usage
 from .counters import count, count_or_walk
 from .du import du
+from .handles import allow_handles
 from .meters import AUTO, DU, WALK
 from .pace import Pace, Page
 from .priority import go_last
@@ -43,6 +44,7 @@ def measure(task: Task, pace: Pace | None = None) -> Usage:
 def main() -> None:
     """Serve tasks until standard input ends."""
     go_last()
+    allow_handles()
     pace = Pace(Page(int(sys.argv[1]))) if len(sys.argv) > 1 else None
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     # A thread of its own, so that the parent's end is noticed during a walk.

@@ -23,6 +23,7 @@ from traitlets import Bool, Enum, Float, Int, Unicode
 from ..commands import Command, fail
 from ..errors import EFSQuotaError, MeasureError, SettingsError
 from ..measure.export import Exported, export
+from ..measure.handles import allow_handles
 from ..measure.scan import Wanted, read_scan
 from ..measure.scan_file import ScanFile, newest_scan
 from ..measure.task import Task
@@ -123,6 +124,7 @@ class MeasureCommand(Command):
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         try:
             settings = self.read_settings(argv)
+            allow_handles()
             if self.export_file and self.scan:
                 raise SettingsError("--export and --from cannot be used together.")
             paths = [_absolute(path) for path in self.extra_args or ["."]]

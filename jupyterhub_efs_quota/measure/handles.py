@@ -1,0 +1,30 @@
+"""How many file handles a walk may have: the more, the more directories are open at a time.
+
+Called by the walks, and by the processes that walk as they start.
+"""
+
+from __future__ import annotations
+
+import resource
+
+# Each thread that waits for a far store holds a few; more than this helps nobody.
+_MOST_OPEN = 2048
+_LEAST_OPEN = 8
+
+
+def allow_handles() -> None:
+    """Let this process have as many handles as the system lets it ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * _MOST_OPEN
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def most_open() -> int:
+    """How many handles a walk keeps open: a part of what the process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _MOST_OPEN
+    return max(_LEAST_OPEN, min(_MOST_OPEN, soft // 4))
