@@ -40,6 +40,9 @@ def parts(rooms, asked):
             trouble=list,
             clock=rooms.clock,
             menu_text="Storage",
+            counted=rooms.counted,
+            exposition=None,
+            directories=None,
         )
 
     return make
