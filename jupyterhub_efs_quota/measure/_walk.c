@@ -552,6 +552,7 @@ static int begin(struct walk *walk)
 static int look_after(struct walk *walk)
 {
     const struct task *task = walk->task;
+    char where[LONGEST_PATH];
     sigset_t all, before;
     sigfillset(&all);
     /* Signals are for the caller's threads; new ones inherit this. */
@@ -569,9 +570,11 @@ static int look_after(struct walk *walk)
         struct timespec wake = {.tv_sec = (time_t)until};
         wake.tv_nsec = (long)(1e9 * (until - (double)wake.tv_sec));
         pthread_cond_timedwait(&walk->over, &walk->lock, &wake);
-        struct counts counts = walk->found->counts;
+        const struct counts *counts = &walk->found->counts;
+        struct so_far so_far = {counts->files, counts->bytes, counts->dirs, where, 0};
+        so_far.length = next_path(walk, where);
         pthread_mutex_unlock(&walk->lock);
-        bool interrupted = task->look(task->look_with, counts.files, counts.bytes, counts.dirs);
+        bool interrupted = task->look(task->look_with, &so_far);
         pthread_mutex_lock(&walk->lock);
         if (interrupted)
             end_walk(walk, INTERRUPTED);

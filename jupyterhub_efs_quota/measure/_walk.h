@@ -25,6 +25,7 @@
 
 enum {
     NAMES_KEPT = 5,
+    LONGEST_PATH = 4096, /* that a call would take */
     /* As in rules.py. */
     LONGEST_EXTENSION = 15,
     MOST_TYPES = 63,
@@ -63,6 +64,13 @@ struct rules {
     size_t folders, largest, places; /* how many are kept */
 };
 
+/* How far a walk is. `where`: a directory whose turn it is (names that each end in a NUL). */
+struct so_far {
+    uint64_t files, bytes, dirs;
+    const char *where;
+    size_t length;
+};
+
 /* What is asked: the same as in task.py. */
 struct task {
     int home;      /* a handle, which stays the caller's */
@@ -82,8 +90,8 @@ struct task {
     uint32_t prefix_depth;
     int kind; /* of junk, where it begins */
     bool junk_root;
-    /* Told ten times a second, in the caller's thread, what is counted; true ends the walk. */
-    bool (*look)(void *, uint64_t files, uint64_t bytes, uint64_t dirs);
+    /* Told ten times a second, in the caller's thread, how far it is; true ends the walk. */
+    bool (*look)(void *, const struct so_far *);
     void *look_with;
     int pace; /* a handle on the page that sets the pace, or -1 */
 };

@@ -58,7 +58,7 @@ def walk(
     ceiling: tuple[int, int],
     rules: Rules | None,
     part: tuple[bool, bytes, int, int, bool],
-    progress: Callable[[int, int, int], object] | None,
+    progress: Callable[[int, int, int, bytes], object] | None,
     pace: int = -1,
     /,
 ) -> Found: ...

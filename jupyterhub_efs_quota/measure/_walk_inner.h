@@ -225,6 +225,9 @@ void add_own(struct worker *worker, struct directory *where);
 /* One thing less can be added to a directory. At the last it is added to the one above, and
    so on, and freed. With the lock held. */
 void settle(struct walk *walk, struct directory *here);
+/* The path of a directory whose turn it is, into room for LONGEST_PATH; how long it is, 0 if
+   there is none to be told. With the lock held. */
+size_t next_path(const struct walk *walk, char *path);
 /* A thread ends: its sums are the walk's. With the lock held. */
 void add_columns(struct worker *worker);
 /* All is counted, and no thread runs any more. 0, or an errno. */

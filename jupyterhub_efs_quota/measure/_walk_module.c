@@ -19,15 +19,17 @@ struct looker {
 
 /* Tell how far the walk is; whether it is to end, by the answer or because that or a signal's
    handler has raised. The walk runs without Python's lock. */
-static bool look(void *state, uint64_t files, uint64_t bytes, uint64_t dirs)
+static bool look(void *state, const struct so_far *so_far)
 {
     struct looker *looker = state;
     PyEval_RestoreThread(looker->python);
     bool raised = PyErr_CheckSignals() != 0;
     if (!raised && looker->progress != Py_None) {
         PyObject *answer =
-            PyObject_CallFunction(looker->progress, "KKK", (unsigned long long)files,
-                                  (unsigned long long)bytes, (unsigned long long)dirs);
+            PyObject_CallFunction(looker->progress, "KKKy#", (unsigned long long)so_far->files,
+                                  (unsigned long long)so_far->bytes,
+                                  (unsigned long long)so_far->dirs, so_far->where,
+                                  (Py_ssize_t)so_far->length);
         raised = answer == NULL || PyObject_IsTrue(answer) != 0;
         Py_XDECREF(answer);
     }

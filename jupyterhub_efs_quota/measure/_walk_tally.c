@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum {
-    LONGEST_PATH = 4096,
     FILE_WEIGHT = 4096,
     BLOCK = 512,
 };
@@ -49,6 +48,14 @@ static char *own_path(const struct walk *walk, const struct directory *where)
     if (path != NULL)
         write_path(walk, where, NULL, path);
     return path;
+}
+
+size_t next_path(const struct walk *walk, char *path)
+{
+    const struct directory *here = walk->batches ? walk->batches->where : walk->directories;
+    if (here == NULL)
+        here = walk->set_aside;
+    return here == NULL || here->length > LONGEST_PATH ? 0 : write_path(walk, here, NULL, path);
 }
 
 static const char *next_name(const char *names)

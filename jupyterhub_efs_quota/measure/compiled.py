@@ -15,7 +15,7 @@ from ..quota.usage import Usage
 from . import _walk
 from .book import GONE, show
 from .pace import Pace
-from .part import NO_KIND, Details, Large, Link, Part, Path, Place, Row, together
+from .part import NO_KIND, Details, Large, Link, Part, Path, Place, Row, shown, together
 from .rules import Rules
 from .tally import junk_at
 from .task import Progress, Task
@@ -123,7 +123,7 @@ def _walk_from(
         None if task.rules is None else _given(task.rules),
         (task.in_parts, b"".join(name + b"\0" for name in below), len(below))
         + (junk_at(task.rules, below) if task.rules else (NO_KIND, False)),
-        progress,
+        _told(progress),
         -1 if pace is None else pace.handle,
     )
     return Part(
@@ -186,6 +186,12 @@ def _details(found: _walk.Details | None) -> Details | None:
         oldest=found["oldest"] if some else None,
         newest=found["newest"] if some else None,
     )
+
+
+def _told(progress: Progress | None) -> Callable[[int, int, int, bytes], object] | None:
+    if progress is None:
+        return None
+    return lambda files, size, dirs, where: progress(files, size, dirs, shown(_path(where)))
 
 
 def _rows(found: tuple[tuple[bytes, _walk.Row], ...]) -> dict[Path, Row]:

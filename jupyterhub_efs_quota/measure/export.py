@@ -91,13 +91,13 @@ class _Writer:
                 counted.files += 1
                 counted.bytes += found.st_size
             if number % _LOOK_ENTRIES == 0:
-                self._look()
+                self._look(os.fsdecode(path))
 
-    def _look(self) -> None:
+    def _look(self, where: str) -> None:
         now = time.monotonic()
         if self._progress is not None and now - self._looked > _LOOK_SECS:
             self._looked = now
-            self._progress(self.counted.files, self.counted.bytes, self.counted.dirs)
+            self._progress(self.counted.files, self.counted.bytes, self.counted.dirs, where)
 
 
 @contextlib.contextmanager

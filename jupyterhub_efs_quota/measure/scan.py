@@ -163,7 +163,7 @@ class _Reading:
     def _entries(self) -> Iterator[tuple[int, Entry]]:
         for number, entry in entries(self._path):
             if number % _LOOK_LINES == 0 and self._progress is not None:
-                self._progress(self._files, self._bytes, self._dirs)
+                self._progress(self._files, self._bytes, self._dirs, "")
             yield number, entry
 
     def _read_in_order(self) -> None:

@@ -13,9 +13,9 @@ from ..quota.summary import load_summary
 from ..quota.usage import Usage
 from .rules import Rules, load_rules
 
-# Told files, bytes and folders about ten times a second. If it answers true, the walk ends
-# as at its deadline.
-Progress = Callable[[int, int, int], object]
+# Told files, bytes and folders about ten times a second, and the path below the home that is
+# being read ("" where that is not known). If it answers true, the walk ends as at its deadline.
+Progress = Callable[[int, int, int, str], object]
 
 
 @dataclass(frozen=True)

@@ -222,7 +222,7 @@ class _Walk:
         now = time.monotonic()
         if self._progress is not None and now - self._told > _TELL_SECS:
             self._told = now
-            if self._progress(*self._counted()):
+            if self._progress(*self._counted(), self._walker.where()):
                 raise _Stop
 
     def _counted(self) -> tuple[int, int, int]:
@@ -280,6 +280,11 @@ class _Walker:
         self._looked = time.monotonic()
         self._until_look = 1
         self._calls = 0
+
+    def where(self) -> str:
+        """The path below the home that it has come to."""
+        names = [directory.name for directory in self._path[1:]]
+        return "/".join([*map(os.fsdecode, self._start), *names])
 
     def walk(self, start: Start | None) -> None:
         """Walk from a folder on, or from one that the crew has, until the crew has none."""

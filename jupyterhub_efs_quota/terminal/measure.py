@@ -282,11 +282,11 @@ def _user() -> str:
         return f"the user {os.geteuid()}"
 
 
-def _raising(progress: Progress) -> Callable[[int, int, int], None]:
+def _raising(progress: Progress) -> Callable[[int, int, int, str], None]:
     """For what has no part that could be shown: it ends when it is told to stop."""
 
-    def look(files: int, size: int, dirs: int) -> None:
-        if progress(files, size, dirs):
+    def look(files: int, size: int, dirs: int, where: str) -> None:
+        if progress(files, size, dirs, where):
             raise _Interrupted
 
     return look

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -47,23 +48,25 @@ class Progress:
     ) -> None:
         self._live.stop()
 
-    def __call__(self, files: int, size: int, dirs: int) -> bool:
-        """Show how far it is."""
+    def __call__(self, files: int, size: int, dirs: int, where: str = "") -> bool:
+        """Show how far it is, and the path that is being read."""
         self.last = files, size, dirs
         secs = time.monotonic() - self._started
         if self._shown and secs > _PATIENCE_SECS:
             self._live.start()
-            self._live.update(self._line(files, size, secs), refresh=True)
+            self._live.update(self._line(files, size, secs, where), refresh=True)
         return self.stop
 
-    def _line(self, files: int, size: int, secs: float) -> Text:
+    def _line(self, files: int, size: int, secs: float, where: str) -> Text:
         text = (
             f"  {counted(files, 'file')}, {round(files / secs):,} a second,"
             f" {format_size(size)}, {took(secs)}"
         )
         room = self._console.width - len(text) - 1
         ascii_only = not self._console.encoding.lower().startswith("utf")
-        name = shortened(plain(self._what), max(room, 8), "..." if ascii_only else "…")
+        name = shortened(
+            plain(str(Path(self._what, where))), max(room, 8), "..." if ascii_only else "…"
+        )
         return Text(name, style="bold", no_wrap=True, overflow="crop").append(
             text, style="not bold"
         )

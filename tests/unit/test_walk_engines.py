@@ -873,3 +873,46 @@ def test_a_task_carries_the_number_of_threads():
 def test_the_number_of_threads_is_checked(threads):
     with pytest.raises(TraitError):
         EFSQuota(walk_threads=threads)
+
+
+# How far it is.
+
+
+TOLD = """
+import json, sys
+from jupyterhub_efs_quota.measure.task import Task
+from jupyterhub_efs_quota.measure.walk import ENGINES
+told = []
+ENGINES[sys.argv[1]](Task(sys.argv[2], 60.0, walk_threads=1), lambda *far: told.append(far))
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.parametrize("engine", [COMPILED, PYTHON])
+def test_who_waits_is_told_what_is_counted_and_being_read(engine, compiled, home, slow):
+    for number in range(30):
+        (home / f"folder{number}" / "in it").mkdir(parents=True)
+        for name in range(10):
+            (home / f"folder{number}" / "in it" / f"{name}").write_bytes(b"x")
+    ran = subprocess.run(
+        [sys.executable, "-c", TOLD, engine, str(home)],
+        env={**os.environ, **slow, "PYTHONPATH": str(TOP)},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    told = json.loads(ran.stdout)
+    assert len(told) >= 3
+    assert told == sorted(told, key=lambda far: far[0])
+    assert all(files <= size <= 300 and dirs <= 61 for files, size, dirs, _ in told)
+    places = {where for *_, where in told}
+    assert all(re.fullmatch(r"|folder\d+|folder\d+/in it", place) for place in places), places
+    assert len(places) > 1
+
+
+@pytest.mark.parametrize("engine", [COMPILED, PYTHON])
+def test_a_walk_ends_when_it_is_told_to(engine, compiled, home, slow, monkeypatch):
+    monkeypatch.setattr(twin, "_TELL_SECS", 0)
+    make_files(home, 30, 1000)
+    usage = walk.ENGINES[engine](Task(str(home), 60.0), lambda *_: True)
+    assert usage.timed_out or usage.files == 30_000
