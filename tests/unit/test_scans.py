@@ -1,5 +1,6 @@
 """Scans in the monitor: they save measurements, and lock or unlock nobody."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -8,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -444,5 +446,8 @@ def test_the_process_ends_with_its_parent(tmp_path):
 
 def opened_by(pid):
     """The files that a process has open."""
-    handles = f"/proc/{pid}/fd"
-    return [os.readlink(f"{handles}/{number}") for number in os.listdir(handles)]
+    files = []
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            files.append(os.readlink(handle))
+    return files
