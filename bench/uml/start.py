@@ -1,4 +1,4 @@
-"""Becomes User Mode Linux, on any x86-64 processor; nfs.py starts it.
+"""Becomes User Mode Linux, on any x86-64 processor; nfs.py and tests/uml start it.
 
     python -m bench.uml.start ARGUMENT ...
 

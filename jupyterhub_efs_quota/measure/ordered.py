@@ -20,11 +20,10 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from ..errors import MeasureError
-from .book import show
+from .book import GONE, show
 from .task import Task
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # Names of one folder that are sorted in memory; more are sorted on disk, so many at a time.
 _MOST_NAMES = 100_000
 _MOST_OPEN = 64
@@ -49,7 +48,7 @@ class Missed:
     def note(self, name: bytes, number: int | None) -> None:
         """Count an entry that an error kept us from."""
         self.unreadable += 1
-        if number in _GONE:
+        if number in GONE:
             self.vanished += 1
         elif len(self.names) < _NAMES_SHOWN:
             self.names.append(show(name, number or 0))
@@ -142,7 +141,7 @@ class _Ordered:
         except OSError as error:
             self._missed.note(name, error.errno)
             # A folder that may not be read is there all the same.
-            return None if error.errno in _GONE else found
+            return None if error.errno in GONE else found
         found = os.fstat(handle)
         if found.st_dev != self._device and not self._task.cross_mounts:
             os.close(handle)

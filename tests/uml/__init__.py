@@ -15,15 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.uml import start
+
 from ..conftest import REPOSITORY
 
 HERE = Path(__file__).parent
 PROGRAMS = {"linux.uml": "user-mode-linux", "modprobe": "kmod"}
-# start_guest.py says why these are not to be used.
-NO_LARGE_REGISTERS = "glibc.cpu.hwcaps=" + ",".join(
-    f"-{name}"
-    for name in ("AVX_Fast_Unaligned_Load", "AVX", "AVX2", "AVX512F", "AVX512BW", "AVX512VL")
-)
 MORE_PLACES = "/usr/sbin:/sbin"
 
 
@@ -50,7 +47,7 @@ def boot(script, place, *, memory="512M", secs=120, **variables):
     guest = subprocess.Popen(
         [
             sys.executable,
-            str(HERE / "start_guest.py"),
+            start.__file__,
             f"mem={memory}",
             f"uml_dir={place}",
             "root=/dev/root",
@@ -59,7 +56,7 @@ def boot(script, place, *, memory="512M", secs=120, **variables):
             "ro",
             f"init={HERE / 'init.sh'}",
             f"SHARED={place}",
-            f"GLIBC_TUNABLES={NO_LARGE_REGISTERS}",
+            start.WITHOUT_AVX,
             "con=null",
             "con0=fd:0,fd:1",
             "panic=-1",
