@@ -1,12 +1,15 @@
-"""How many file handles a walk may have: the more, the more directories are open at a time.
+"""How a walk opens directories, and how many handles it may have for that.
 
 Called by the walks, and by the processes that walk as they start.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 
+# A link in a directory's place is refused, and nothing that is opened makes us wait.
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 # Each thread that waits for a far store holds a few; more than this helps nobody.
 _MOST_OPEN = 2048
 _LEAST_OPEN = 8

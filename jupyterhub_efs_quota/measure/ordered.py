@@ -21,9 +21,9 @@ from typing import BinaryIO, NamedTuple
 
 from ..errors import MeasureError
 from .book import GONE, show
+from .handles import OPEN_DIRECTORY
 from .task import Task
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 # Names of one folder that are sorted in memory; more are sorted on disk, so many at a time.
 _MOST_NAMES = 100_000
 _MOST_OPEN = 64
@@ -87,7 +87,7 @@ class _Ordered:
     def run(self) -> Iterator[Found]:
         home = os.fsencode(self._task.home)
         try:
-            handle = os.open(home, _OPEN)
+            handle = os.open(home, OPEN_DIRECTORY)
         except OSError as error:
             raise MeasureError(
                 f"The home {self._task.home!r} cannot be opened: {error.strerror}."
@@ -137,7 +137,7 @@ class _Ordered:
 
     def _enter(self, name: bytes, parent: int, found: os.stat_result) -> os.stat_result | None:
         try:
-            handle = os.open(name, _OPEN, dir_fd=parent)
+            handle = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
         except OSError as error:
             self._missed.note(name, error.errno)
             # A folder that may not be read is there all the same.
@@ -174,7 +174,7 @@ class _Ordered:
     def _climb(above: _Level, below: int) -> None:
         """Open a closed folder again through `..`, unless that leads elsewhere by now."""
         try:
-            handle = os.open("..", _OPEN, dir_fd=below)
+            handle = os.open("..", OPEN_DIRECTORY, dir_fd=below)
         except OSError:
             return
         found = os.fstat(handle)
@@ -195,7 +195,7 @@ class _Ordered:
         handle = os.dup(first)
         for level in self._levels[1:]:
             try:
-                deeper = os.open(level.name, _OPEN, dir_fd=handle)
+                deeper = os.open(level.name, OPEN_DIRECTORY, dir_fd=handle)
             finally:
                 os.close(handle)
             handle = deeper

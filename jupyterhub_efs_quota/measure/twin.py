@@ -25,7 +25,7 @@ from ..errors import MeasureError
 from .assistant import Assistant, Assisted
 from .book import Book
 from .crew import Crew, Start
-from .handles import most_open
+from .handles import OPEN_DIRECTORY, most_open
 from .pace import Pace
 from .part import Part, Path
 from .tally import Opened
@@ -33,7 +33,6 @@ from .task import Progress, Task
 
 Answer = TypeVar("Answer")
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NO_HANDLES = (errno.EMFILE, errno.ENFILE)
 # The bits of a mode that say what it is. Plain numbers: a call of the stat module for
 # each entry would show.
@@ -120,7 +119,7 @@ def open_directory(name: str, start: int | None, wait: Callable[[], None]) -> in
 
     `wait` is called while the process has no handles left.
     """
-    return _when_handles_are_left(lambda: os.open(name, _OPEN, dir_fd=start), wait)
+    return _when_handles_are_left(lambda: os.open(name, OPEN_DIRECTORY, dir_fd=start), wait)
 
 
 def _when_handles_are_left(call: Callable[[], Answer], wait: Callable[[], None]) -> Answer:
