@@ -23,7 +23,7 @@ from .measure.meters import WALK
 from .measure.order import ROUTINE, Priority, Wish
 from .measure.spread import Spread
 from .measure.task import Ceiling, Task
-from .measure.workers import Workers
+from .measure.workers import Tell, Workers
 from .metrics.counted import Counted
 from .offload import Offload
 from .quota import messages
@@ -32,6 +32,7 @@ from .quota.record import UNDEFINED_BYTES, Record
 from .quota.scanned import Advice, Scan, weigh
 from .quota.usage import Usage
 from .settings import EFSQuota
+from .under_way import UnderWay
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class Remeasure:
         counted: Counted | None = None,
         history: Recorder | None = None,
     ) -> None:
+        self.under_way = UnderWay()
         self._settings = settings
         self._homes = settings.homes()
         self._store = store
@@ -129,7 +131,8 @@ class Remeasure:
             if self._summed_up:
                 rules = self._settings.rules(begun.started.timestamp())
                 task = replace(task, rules=rules)
-            usage = await self._look(user, task)
+            with self.under_way.measuring(user) as tell:
+                usage = await self._look(user, task, tell)
             record = await self._offload.run(self._finish, begun, usage)
         except BaseException:
             await self._leave(self._undo, begun)
@@ -179,11 +182,11 @@ class Remeasure:
             return record
         return await self._offload.run(self._release, record, usage, started)
 
-    async def _look(self, user: str, task: Task) -> Usage:
+    async def _look(self, user: str, task: Task, tell: Tell | None = None) -> Usage:
         """Have a worker measure, and count what that took."""
         began = time.monotonic()
         try:
-            usage = await self._workers.measure(task)
+            usage = await self._workers.measure(task, tell)
         except MeasureError:
             if self._counted is not None:
                 self._counted.not_measured()

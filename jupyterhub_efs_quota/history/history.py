@@ -225,6 +225,12 @@ class History(Recorder):
         """The last summary of a user's home, and when that measurement began."""
         return self._ask(reading.summary, user, before)
 
+    def summary_near(
+        self, user: str, time: datetime, before: datetime
+    ) -> tuple[datetime, Summary] | None:
+        """Of the summaries begun before a time, the one nearest to another, and when it began."""
+        return self._ask(reading.summary_near, user, time, before)
+
     def record(self, user: str) -> Record | None:
         """The last good record of a user."""
         return self._ask(reading.record, user)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +27,9 @@ from .tables import (
 )
 
 T = TypeVar("T")
+
+# Before it is compressed. An ordinary one has 50 kB; the longest possible paths would make 12 MB.
+MOST_SUMMARY_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -263,13 +266,36 @@ def summary(
         select(summaries.c.started, summaries.c.data)
         .join(users, users.c.id == summaries.c.user_id)
         .where(users.c.name == user)
-        .order_by(summaries.c.month.desc())
+        .order_by(summaries.c.week.desc())
         .limit(1)
     )
     if before is not None:
         statement = statement.where(summaries.c.started < before)
     row = connection.execute(statement).one_or_none()
     return None if row is None else (row.started, unpack(row.data))
+
+
+def summary_near(
+    connection: Connection, user: str, time: datetime, before: datetime
+) -> tuple[datetime, Summary] | None:
+    """Of the summaries of a user's home begun before a time, the one nearest to another."""
+    of_user = select(users.c.id).where(users.c.name == user).scalar_subquery()
+    begun = list(
+        connection.scalars(
+            select(summaries.c.started).where(
+                summaries.c.user_id == of_user, summaries.c.started < before
+            )
+        )
+    )
+    if not begun:
+        return None
+    nearest = min(begun, key=lambda started: abs(started - time))
+    data = connection.scalar(
+        select(summaries.c.data).where(
+            summaries.c.user_id == of_user, summaries.c.started == nearest
+        )
+    )
+    return None if data is None else (nearest, unpack(data))
 
 
 def record(connection: Connection, user: str) -> Record | None:
@@ -292,13 +318,30 @@ def last_records(connection: Connection) -> list[Record]:
 
 
 def pack(found: Summary) -> bytes:
-    """A summary as it is stored: JSON, compressed."""
-    return zlib.compress(json.dumps(asdict(found), separators=(",", ":")).encode(), 1)
+    """A summary as it is stored: JSON, compressed.
+
+    Of one whose names are so long that reading it would take its time, the lighter half of
+    all that is listed is left out until it is short enough.
+    """
+    text = json.dumps(asdict(found), separators=(",", ":")).encode()
+    while len(text) > MOST_SUMMARY_BYTES and len(found.folders) > 1:
+        found = _half(found)
+        text = json.dumps(asdict(found), separators=(",", ":")).encode()
+    return zlib.compress(text, 1)
 
 
 def unpack(data: bytes) -> Summary:
     """The summary in what `pack` made."""
     return load_summary(json.loads(zlib.decompress(data)))
+
+
+def _half(found: Summary) -> Summary:
+    return replace(
+        found,
+        folders=found.folders[: len(found.folders) // 2],
+        largest=found.largest[: len(found.largest) // 2],
+        junk_places=found.junk_places[: len(found.junk_places) // 2],
+    )
 
 
 def _run(row: Row[Any]) -> Run:

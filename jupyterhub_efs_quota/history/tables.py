@@ -81,12 +81,12 @@ measurements = Table(
     sqlite_with_rowid=False,
 )
 
-# The last summary of each month (year * 12 + month - 1), compressed.
+# The last summary of each week (see `writing.week_number`), compressed.
 summaries = Table(
     "quota_summaries",
     metadata,
     Column("user_id", Integer, primary_key=True, autoincrement=False),
-    Column("month", Integer, primary_key=True, autoincrement=False),
+    Column("week", Integer, primary_key=True, autoincrement=False),
     Column("started", Moment, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )

@@ -11,14 +11,13 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Select,
     Table,
     and_,
     bindparam,
     delete,
-    exists,
     func,
     insert,
+    or_,
     select,
     type_coerce,
 )
@@ -37,7 +36,7 @@ from .tables import (
     users,
     writers,
 )
-from .writing import each, month_number
+from .writing import each
 
 EVERY = timedelta(days=1)
 # What one transaction takes: short enough that nobody minds to wait for it.
@@ -49,7 +48,7 @@ _ONE_MEASUREMENT = delete(measurements).where(
     measurements.c.user_id == bindparam("user"), measurements.c.started == bindparam("number")
 )
 _ONE_SUMMARY = delete(summaries).where(
-    summaries.c.user_id == bindparam("user"), summaries.c.month == bindparam("number")
+    summaries.c.user_id == bindparam("user"), summaries.c.week == bindparam("number")
 )
 
 
@@ -58,15 +57,23 @@ class Keep:
     """How long what is kept, in days.
 
     All measurements for `all_days`; then one a day, until they are `daily_days` old; then
-    one a month for ever. Summaries, of which there is one a month, are kept for
-    `daily_days`, and the last one always. `runs_days`: runs. `changes_days`: changes of
-    state, and actions.
+    one a month for ever. Summaries, of which there is one a week, are kept for `all_days`;
+    then one a month, until they are `daily_days` old; and the last one always. `runs_days`:
+    runs. `changes_days`: changes of state, and actions.
     """
 
     all_days: int = 30
     daily_days: int = 365
     runs_days: int = 400
     changes_days: int = 1825
+
+
+class SummedUp(NamedTuple):
+    """A summary: whose, of which week, and when its measurement began."""
+
+    user: int
+    week: int
+    started: datetime
 
 
 class Measured(NamedTuple):
@@ -95,6 +102,20 @@ def superfluous(
             best[period] = row
     kept = {row.started for row in best.values()} | {newest}
     return [row.started for row in rows if row.started not in kept]
+
+
+def superfluous_summaries(rows: Sequence[SummedUp], by_month: datetime) -> list[SummedUp]:
+    """Those that are not kept of summaries of which there is to be one a month.
+
+    Each user's newest stays, however old; of the others those before `by_month` go.
+    """
+    of_month: dict[tuple[int, int, int], SummedUp] = {}
+    newest: dict[int, SummedUp] = {}
+    for row in sorted(rows):
+        of_month[row.user, row.started.year, row.started.month] = row
+        newest[row.user] = row
+    kept = {row for row in of_month.values() if row.started >= by_month} | {*newest.values()}
+    return [row for row in rows if row not in kept]
 
 
 def limits(now: datetime, keep: Keep) -> tuple[datetime, datetime]:
@@ -149,10 +170,11 @@ def _thin_users(database: Database, ids: Sequence[int], now: datetime, keep: Kee
         rows = _candidates(connection, ids, now, keep)
         measured = select(latest.c.user_id, latest.c.measured).where(latest.c.user_id.in_(rows))
         newest = {row.user_id: row.measured for row in connection.execute(measured)}
-        old = [
-            {"user": row.user_id, "number": row.month}
-            for row in connection.execute(_old_summaries(ids, limits(now, keep)[1]))
-        ]
+        summed_up = _summed_up(connection, ids, limits(now, keep)[0])
+    old = [
+        {"user": row.user, "number": row.week}
+        for row in superfluous_summaries(summed_up, limits(now, keep)[1])
+    ]
     found = [
         {"user": user, "number": number_of(time)}
         for user, some in rows.items()
@@ -195,15 +217,20 @@ def _candidates(
     return rows
 
 
-def _old_summaries(ids: Sequence[int], before: datetime) -> Select[tuple[int, int]]:
-    # Those with a newer one, so that there is always a last one.
-    newer = summaries.alias()
-    there_is_newer = exists().where(
-        newer.c.user_id == summaries.c.user_id, newer.c.month > summaries.c.month
+def _summed_up(connection: Connection, ids: Sequence[int], before: datetime) -> list[SummedUp]:
+    """The summaries that are old, and for each user the newest one too."""
+    newest = (
+        select(summaries.c.user_id, func.max(summaries.c.week).label("week"))
+        .where(summaries.c.user_id.in_(ids))
+        .group_by(summaries.c.user_id)
+        .subquery()
     )
-    return select(summaries.c.user_id, summaries.c.month).where(
-        summaries.c.user_id.in_(ids), summaries.c.month < month_number(before), there_is_newer
+    rows = (
+        select(summaries.c.user_id, summaries.c.week, summaries.c.started)
+        .join(newest, newest.c.user_id == summaries.c.user_id)
+        .where(or_(summaries.c.started < before, summaries.c.week == newest.c.week))
     )
+    return [SummedUp(*row) for row in connection.execute(rows)]
 
 
 def _prune(database: Database, table: Table, old: ColumnElement[bool]) -> Iterator[int]:

@@ -24,6 +24,7 @@ from ..quota.limits import GRANDFATHERED, HAND
 from ..quota.record import Record
 from .events import Action, ActionKind, Event, Judged, Measurement, Run, record_text
 from .tables import (
+    MICROSECOND,
     actions,
     latest,
     measurements,
@@ -41,6 +42,9 @@ _MOST_INTEGER = 2**63 - 1
 _MOST_TEXT = 4000
 # How many values one statement takes, well below the least that a database allows.
 _MANY = 500
+_DAY = timedelta(days=1) // MICROSECOND
+# The days from a Monday to that of 1970-01-01.
+_TO_THURSDAY = 3
 
 Row = dict[str, Any]
 
@@ -127,20 +131,20 @@ def _measured(
     newest: dict[tuple[int, int], Row] = {}
     for event in events:
         if event.summary is not None:
-            user, month = ids[event.user], month_number(event.started)
-            newest[user, month] = {
+            user, week = ids[event.user], week_number(event.started)
+            newest[user, week] = {
                 "user_id": user,
-                "month": month,
+                "week": week,
                 "started": number_of(event.started),
                 "data": event.summary,
             }
     kept = _in_order(newest)
-    _upsert(connection, summaries, ["user_id", "month"], kept, younger="started")
+    _upsert(connection, summaries, ["user_id", "week"], kept, younger="started")
 
 
-def month_number(time: datetime) -> int:
-    """The number of a month, which goes up by one from each to the next."""
-    return time.year * 12 + time.month - 1
+def week_number(time: datetime) -> int:
+    """The number of a week (UTC), which goes up by one each Monday."""
+    return (number_of(time) // _DAY + _TO_THURSDAY) // 7
 
 
 def _measurement(user_id: int, event: Measurement) -> Row:

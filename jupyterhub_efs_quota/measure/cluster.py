@@ -19,7 +19,7 @@ from .governor import Governor
 from .on_cluster import Footing, footing
 from .split import may_split
 from .task import Task
-from .workers import Workers
+from .workers import Tell, Workers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -60,17 +60,20 @@ class Cluster:
         """What sets the pace of the walks here."""
         return self._here.governor
 
-    async def measure(self, task: Task) -> Usage:
-        """Measure one home. Raises MeasureError as `Workers.measure` does."""
+    async def measure(self, task: Task, tell: Tell | None = None) -> Usage:
+        """Measure one home. Raises MeasureError as `Workers.measure` does.
+
+        `tell` is told how far that is where it is done here.
+        """
         if task.ceiling is not None:
             # Somebody waits for a proof that takes seconds.
-            return await self._here.measure(task)
+            return await self._here.measure(task, tell)
         try:
             client, workers = await self._ready()
             return await self._there(client, workers, task)
         except Away as away:
             self._say(away)
-            return await self._here.measure(task)
+            return await self._here.measure(task, tell)
 
     def close(self) -> None:
         """Kill every worker process here; what is measured elsewhere ends with the connection."""

@@ -43,6 +43,7 @@ class Task:
     `limit`: the home's own; what a counter finds over it, `meter = "auto"` walks too.
     `walk_threads`: how many may wait for a slow store at a time. `rules`: how the home is
     to be summed up, None for the totals alone. `files`: how many the last walk found.
+    `tell`: whether a worker process is to say how far it is while it walks.
 
     A home may be measured in parts. `in_parts`: this is one of several, that are put
     together. `below`: the names on the way from the home to the folder where the part
@@ -63,6 +64,15 @@ class Task:
     leave: int = 0
     limit: Ceiling | None = None
     files: int | None = None
+    tell: bool = False
+
+
+@dataclass(frozen=True)
+class SoFar:
+    """What a walk that goes on has found."""
+
+    files: int
+    bytes: int
 
 
 def dump_task(task: Task) -> bytes:
@@ -89,9 +99,16 @@ def dump_answer(answer: Usage | str) -> bytes:
     return json.dumps(body).encode() + b"\n"
 
 
-def load_answer(line: bytes) -> Usage | str:
-    """The answer in a line of `dump_answer`. Raises ValueError if it is none."""
+def dump_so_far(so_far: SoFar) -> bytes:
+    """How far a walk is, as one line."""
+    return json.dumps({"so_far": asdict(so_far)}).encode() + b"\n"
+
+
+def load_answer(line: bytes) -> Usage | str | SoFar:
+    """What a worker says in a line. Raises ValueError if it is nothing of these."""
     body = json.loads(line)
+    if "so_far" in body:
+        return SoFar(**body["so_far"])
     if "error" in body:
         return str(body["error"])
     values = body["usage"]

@@ -12,6 +12,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
@@ -21,18 +22,20 @@ from .handles import allow_handles
 from .meters import AUTO, DU, WALK
 from .pace import Pace, Page
 from .priority import go_last
-from .task import Task, dump_answer, load_task
+from .task import Progress, SoFar, Task, dump_answer, dump_so_far, load_task
 from .walk import walk
 
+TELL_EVERY_SECS = 0.4
 
-def measure(task: Task, pace: Pace | None = None) -> Usage:
+
+def measure(task: Task, pace: Pace | None = None, progress: Progress | None = None) -> Usage:
     """Measure one home with the meter that its task names. Raises MeasureError.
 
-    Only the walk keeps a pace.
+    Only the walk keeps a pace and tells its progress.
     """
 
     def at_a_pace(task: Task) -> Usage:
-        return walk(task, pace=pace)
+        return walk(task, progress, pace)
 
     if task.meter == WALK:
         return at_a_pace(task)
@@ -51,13 +54,32 @@ def main() -> None:
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     while True:
         try:
-            answer: Usage | str = measure(load_task(tasks.get()), pace)
+            task = load_task(tasks.get())
+            answer: Usage | str = measure(task, pace, _teller() if task.tell else None)
         except MeasureError as error:
             answer = str(error)
         except Exception as error:  # a worker that dies would lose the reason
             answer = f"{type(error).__name__}: {error}"
-        sys.stdout.buffer.write(dump_answer(answer))
-        sys.stdout.buffer.flush()
+        _say(dump_answer(answer))
+
+
+def _teller() -> Progress:
+    """Tells the service now and then how far a walk is."""
+    last = time.monotonic()
+
+    def tell(files: int, size: int, _dirs: int, _where: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= TELL_EVERY_SECS:
+            last = now
+            _say(dump_so_far(SoFar(files, size)))
+
+    return tell
+
+
+def _say(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
 
 
 def _receive(tasks: queue.SimpleQueue[bytes]) -> None:

@@ -11,15 +11,19 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from ..errors import MeasureError
 from ..quota.usage import Usage
 from .governor import Governor
 from .pace import Page
-from .task import Task, dump_task, load_answer
+from .task import SoFar, Task, dump_task, load_answer
 
 log = logging.getLogger(__name__)
+
+Tell = Callable[[SoFar], None]
 
 # A worker stops its walk itself at the deadline. One that does not is stuck in the kernel.
 GIVE_UP_AFTER_SECS = 2.0
@@ -69,8 +73,8 @@ class Workers:
         self._lost: list[Worker] = []
         self._closed = False
 
-    async def measure(self, task: Task) -> Usage:
-        """Measure one home.
+    async def measure(self, task: Task, tell: Tell | None = None) -> Usage:
+        """Measure one home; `tell` is told now and then how far that is.
 
         A worker that is stuck is killed and left behind at the deadline, and the usage
         says `timed_out`. Raises MeasureError if the worker dies or cannot measure.
@@ -81,7 +85,7 @@ class Workers:
             done = False
             try:
                 self._begin(worker)
-                answer = await self._ask(worker, task)
+                answer = await self._ask(worker, task, tell)
                 done = True
             except asyncio.TimeoutError:
                 log.warning("The measurement of %s hangs: its worker is given up.", task.home)
@@ -143,17 +147,21 @@ class Workers:
                 page.close()
             raise
 
-    async def _ask(self, worker: Worker, task: Task) -> Usage | str:
+    async def _ask(self, worker: Worker, task: Task, tell: Tell | None) -> Usage | str:
         stdin, stdout = worker.process.stdin, worker.process.stdout
         assert stdin is not None
         assert stdout is not None
         try:
-            stdin.write(dump_task(task))
+            stdin.write(dump_task(replace(task, tell=tell is not None)))
             await stdin.drain()
-            line = await asyncio.wait_for(
-                stdout.readline(), task.deadline_secs + GIVE_UP_AFTER_SECS
-            )
-            return load_answer(line)
+            until = time.monotonic() + task.deadline_secs + GIVE_UP_AFTER_SECS
+            while True:
+                line = await asyncio.wait_for(stdout.readline(), until - time.monotonic())
+                answer = load_answer(line)
+                if not isinstance(answer, SoFar):
+                    return answer
+                if tell is not None:
+                    tell(answer)
         except (ConnectionError, ValueError):
             raise MeasureError(
                 f"The worker that measured {task.home!r} died; the next cycle tries again."

@@ -10,7 +10,8 @@ from jupyterhub_efs_quota.history.events import Action, Run
 from jupyterhub_efs_quota.history.place import file_system, of_the_network, whole_url
 from jupyterhub_efs_quota.history.recorder import Recorder
 from jupyterhub_efs_quota.quota.record import State
-from jupyterhub_efs_quota.quota.summary import Folder, Sums, Summary
+from jupyterhub_efs_quota.history import reading
+from jupyterhub_efs_quota.quota.summary import Folder, LargeFile, Summary, Sums
 from jupyterhub_efs_quota.quota.usage import Usage
 
 from ..conftest import NOW, run_python, until
@@ -244,14 +245,46 @@ def a_summary(now):
     return Summary(now, (folder,), {".txt": sums}, (30,), (sums, sums), (sums, sums), (), {}, ())
 
 
-def test_the_last_summary_of_each_month_is_kept_odd_names_and_all(history):
-    for day in (0, 1, 20):
+def test_the_last_summary_of_each_week_is_kept_odd_names_and_all(history):
+    # A Sunday, the Monday and the Sunday after it, and a day of the week after that.
+    for day in (0, 1, 7, 10):
         measure(history, NOW + day * DAY, usage=Usage(bytes=1, summary=a_summary(day)))
-    measure(history, NOW + 21 * DAY)
+    measure(history, NOW + 11 * DAY)
     told(history)
-    assert history.summary("homer") == (NOW + 20 * DAY, a_summary(20))
-    assert history.summary("homer", before=NOW + 20 * DAY) == (NOW + DAY, a_summary(1))
+    assert history.summary("homer") == (NOW + 10 * DAY, a_summary(10))
+    assert history.summary("homer", before=NOW + 10 * DAY) == (NOW + 7 * DAY, a_summary(7))
+    assert history.summary("homer", before=NOW + 7 * DAY) == (NOW, a_summary(0))
     assert history.summary("homer", before=NOW) is None
+
+
+def test_a_summary_of_the_longest_names_is_cut_to_its_heaviest_half_until_it_is_short():
+    sums = Sums(10, 20, 1)
+    name = "\udcff" * 250
+    folders = tuple(Folder(f"{n:03}{name * 16}", sums, 1, 5) for n in range(300))
+    largest = tuple(LargeFile(f"{n:03}{name * 16}", 1, 2, 3) for n in range(100))
+    found = replace(a_summary(0), folders=folders, largest=largest)
+    left = reading.unpack(reading.pack(found))
+    assert left.folders == folders[: len(left.folders)] and len(left.folders) in range(10, 40)
+    assert left.largest == largest[: len(left.largest)] and left.largest
+    assert left.types == found.types
+    usual = replace(found, folders=folders[:20], largest=largest[:20])
+    assert reading.unpack(reading.pack(usual)) == usual
+
+
+def test_the_summary_nearest_to_a_time_is_found(history):
+    for day in (0, 7, 14, 21):
+        measure(history, NOW + day * DAY, usage=Usage(bytes=1, summary=a_summary(day)))
+    told(history)
+    last = NOW + 21 * DAY
+
+    def near(day, before=last):
+        found = history.summary_near("homer", NOW + day * DAY, before)
+        return found and (found[0] - NOW).days
+
+    assert (near(13), near(11), near(10), near(-5), near(40)) == (14, 14, 7, 0, 14)
+    assert history.summary_near("homer", NOW, last)[1] == a_summary(0)
+    assert near(3, before=NOW) is None
+    assert history.summary_near("nobody", NOW, last) is None
 
 
 def test_the_last_good_record_is_given_back_whole(history):

@@ -2,17 +2,19 @@
 
 import subprocess
 import sys
+from datetime import datetime, timezone
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, select, text
 
 from jupyterhub_efs_quota.errors import HistoryError
 from jupyterhub_efs_quota.history import migrate
 from jupyterhub_efs_quota.history.database import Database
 from jupyterhub_efs_quota.history.place import whole_url
-from jupyterhub_efs_quota.history.tables import metadata
+from jupyterhub_efs_quota.history.tables import metadata, number_of, summaries
+from jupyterhub_efs_quota.history.writing import week_number
 from jupyterhub_efs_quota.quota.record import State
 
 from ..conftest import NOW, environment, until
@@ -76,7 +78,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(
         connection.execute(text("UPDATE quota_version SET version_num = '9999'"))
     history = start(url)
     until(lambda: history.trouble)
-    for word in ("newer version", "9999", "database --downgrade=0002", database.where):
+    for word in ("newer version", "9999", "database --downgrade=0003", database.where):
         assert word in history.trouble
     measure(history, NOW)
     until(lambda: history.counts.waiting == 2)
@@ -84,7 +86,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(
     with database.reading() as connection:
         assert connection.scalar(text("SELECT COUNT(*) FROM quota_measurements")) == 0
     with database.writing() as connection:
-        connection.execute(text("UPDATE quota_version SET version_num = '0002'"))
+        connection.execute(text("UPDATE quota_version SET version_num = '0003'"))
     until(lambda: history.trouble is None)
     assert history.flush()
     assert history.latest("homer").counted == 100
@@ -121,6 +123,35 @@ def test_down_and_up_again_keeps_what_happened_and_how_users_stand(start, url):
     history.judged(a_record(size=100), by="Reaper")
     assert history.flush()
     assert history.latest("homer").state == "ok"
+
+
+def test_summaries_of_months_become_those_of_weeks_and_back(url):
+    database = Database(whole_url(url))
+    database.open()
+    database.downgrade("0002")
+    # Two of one week and of two months; a third; and another user's.
+    rows = [(1, datetime(2026, 9, 30)), (1, datetime(2026, 10, 1)), (1, NOW), (2, NOW)]
+    rows = [(user, time.replace(tzinfo=timezone.utc)) for user, time in rows]
+    with database.writing() as connection:
+        for user, time in rows:
+            connection.execute(
+                text("INSERT INTO quota_summaries VALUES (:user, :month, :started, :data)"),
+                {
+                    "user": user,
+                    "month": time.year * 12 + time.month - 1,
+                    "started": number_of(time),
+                    "data": b"x",
+                },
+            )
+    database.open()
+    with database.reading() as connection:
+        found = connection.execute(select(summaries.c.user_id, summaries.c.week)).all()
+    assert sorted(found) == [(user, week_number(time)) for user, time in rows[1:]]
+    database.downgrade("0002")
+    with database.reading() as connection:
+        found = connection.execute(text("SELECT user_id, month FROM quota_summaries")).all()
+    assert sorted(found) == [(u, t.year * 12 + t.month - 1) for u, t in rows[1:]]
+    database.close()
 
 
 def test_down_to_nothing_leaves_no_table_of_ours_and_those_of_others(database):
@@ -180,7 +211,7 @@ def test_the_command_says_the_revision_goes_back_and_says_what_is_wrong(url, dat
         return ran.returncode, ran.stdout + ran.stderr
 
     at = f"--history-url={url}"
-    assert command(at) == (0, f"{database.where}: revision 0002\n")
+    assert command(at) == (0, f"{database.where}: revision 0003\n")
     assert command(at, "--downgrade=0001") == (0, f"{database.where}: revision 0001\n")
     code, said = command(at, "--downgrade=0815")
     assert (code, "Can't locate revision" in said) == (1, True)

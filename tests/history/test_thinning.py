@@ -13,7 +13,14 @@ from sqlalchemy import select
 from jupyterhub_efs_quota.history import reading, thinning, writing
 from jupyterhub_efs_quota.history.events import Action, Judged, Measurement, Run
 from jupyterhub_efs_quota.history.tables import measurements, summaries
-from jupyterhub_efs_quota.history.thinning import Keep, Measured, superfluous, thin
+from jupyterhub_efs_quota.history.thinning import (
+    Keep,
+    Measured,
+    SummedUp,
+    superfluous,
+    superfluous_summaries,
+    thin,
+)
 from jupyterhub_efs_quota.quota.record import State
 
 from ..conftest import NOW
@@ -131,6 +138,42 @@ def test_a_day_is_a_day_in_utc_and_before_1970_too(database):
     fill(database, rows)
     list(thin(database, datetime(1970, 2, 15, tzinfo=timezone.utc), KEEP))
     assert starts(database) == [row.started for row in kept(rows, first + 47 * DAY)]
+
+
+weeks_of_users = st.sets(
+    st.tuples(st.integers(1, 3), st.integers(0, 60)), max_size=60
+).map(
+    lambda found: [
+        SummedUp(user, 100 - ago, NOW - ago * 7 * DAY) for user, ago in sorted(found)
+    ]
+)
+
+
+@given(weeks_of_users, st.integers(0, 400))
+def test_of_old_summaries_the_last_of_each_month_stays_and_the_newest_of_each_user(rows, days):
+    by_month = NOW - days * DAY
+    left = [row for row in rows if row not in superfluous_summaries(rows, by_month)]
+
+    def months(of):
+        found = [(r.user, r.started.year, r.started.month) for r in of if r.started >= by_month]
+        return sorted(found)
+
+    assert months(left) == sorted(set(months(rows)))
+    newest = {user: max(row.week for row in rows if row.user == user) for user, _, _ in rows}
+    assert {(row.user, row.week) for row in left} >= set(newest.items())
+    old = [row for row in left if row.started < by_month]
+    assert all(newest[row.user] == row.week for row in old)
+
+
+def test_a_summary_of_each_week_is_left_of_the_last_days_and_one_a_month_before(database):
+    times = [NOW - n * 7 * DAY for n in range(14)]
+    events = [Measurement("homer", time, 1.0, 5, 10, summary=b"x") for time in times]
+    with database.writing() as connection:
+        writing.write(connection, "w", list(enumerate(events, 1)))
+    list(thin(database, NOW, KEEP))
+    with database.reading() as connection:
+        left = connection.scalars(select(summaries.c.started).order_by(summaries.c.started.desc()))
+        assert [(NOW - time).days for time in left] == [0, 7, 14, 21, 28, 56, 84]
 
 
 def test_old_summaries_runs_actions_and_changes_go_and_the_last_summary_stays(database):

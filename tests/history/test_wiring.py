@@ -65,7 +65,7 @@ async def test_no_home_is_summed_up_for_nobody(rooms, workers, home_of, write):
     class Meter:
         most = 1
 
-        async def measure(self, task):
+        async def measure(self, task, tell=None):
             asked.append(task.rules)
             return await workers.measure(task)
 

@@ -315,7 +315,7 @@ async def test_one_user_s_failed_measurement_is_one_user_s(
     real = remeasure._workers.measure
 
     class Meter:
-        async def measure(self, task):
+        async def measure(self, task, tell=None):
             if task.home.endswith("homer"):
                 raise MeasureError("The worker died.")
             return await real(task)
@@ -514,7 +514,7 @@ class Hanging:
         self.measured = []
         remeasure._workers = self
 
-    async def measure(self, task):
+    async def measure(self, task, tell=None):
         name = os.path.basename(task.home)
         self.measured.append(name)
         if name in self._names:

@@ -34,7 +34,7 @@ class Meter:
         self.meanwhile = meanwhile
         self.tasks = []
 
-    async def measure(self, task):
+    async def measure(self, task, tell=None):
         self.tasks.append(task)
         if self.meanwhile is not None:
             self.meanwhile()
