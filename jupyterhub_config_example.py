@@ -169,6 +169,9 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # c.EFSQuota.service_name = "efs-quota"
 # c.EFSQuota.menu_text = "Storage"
 
+# Each user's own storage, as a bar, on the hub's home and spawn pages.
+# c.EFSQuota.show_on_hub_pages = True
+
 # A JSON object a line, or "console": lines for people.
 # c.EFSQuota.log_format = "json"
 # c.EFSQuota.log_level = "INFO"

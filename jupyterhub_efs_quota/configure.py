@@ -89,7 +89,12 @@ def setup(
     _add_custom_scopes(c)
     _add_user_scopes(c, {f"access:services!service={name}", "custom:efs-quota:read!user"})
     _add_hook(c, resolved)
-    _add_templates(c, name, resolved.menu_text)
+    _add_templates(
+        c,
+        service=name,
+        menu_text=resolved.menu_text,
+        on_hub_pages=resolved.show_on_hub_pages,
+    )
     if internal_ssl and api_token is None:
         _mend_internal_ssl()
 
@@ -175,8 +180,8 @@ def _add_hook(c: Config, resolved: Any) -> None:
         section.pre_spawn_hook = make_hook(resolved, site_hook)
 
 
-def _add_templates(c: Config, name: str, menu_text: str) -> None:
-    """Put our templates after the site's own, which win, and before the hub's."""
+def _add_templates(c: Config, **values: Any) -> None:
+    """Put our templates, which are told some values, after the site's own, which win, and before the hub's."""
     from jupyterhub._data import DATA_FILES_PATH
 
     hub_templates = str(Path(DATA_FILES_PATH) / "templates")
@@ -186,7 +191,7 @@ def _add_templates(c: Config, name: str, menu_text: str) -> None:
         c.JupyterHub.template_paths = [*paths[:before], str(TEMPLATES), *paths[before:]]
     else:
         c.JupyterHub.template_paths.prepend([str(TEMPLATES)])
-    _add(c, "template_vars", {"efs_quota": {"service": name, "menu_text": menu_text}})
+    _add(c, "template_vars", {"efs_quota": values})
 
 
 def _mend_internal_ssl() -> None:

@@ -435,6 +435,10 @@ class EFSQuota(Configurable):
     menu_text = Unicode(
         "Storage", help="What the hub's Services menu and admin page call the pages."
     ).tag(config=True)
+    show_on_hub_pages = Bool(
+        True,
+        help="Show each user their own storage, as a bar, on the hub's home and spawn pages.",
+    ).tag(config=True)
     log_format = Enum(
         ["json", "console"],
         "json",

@@ -23,7 +23,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import requests
-from demo_homes import ADMIN, QUOTA_MIB, USERS, make_homes
+from demo_history import remember_weeks
+from demo_homes import ADMIN, QUOTA_MIB, USERS, make_control_files, make_homes
 from demo_visit import DemoError, look_around, until
 
 from jupyterhub_efs_quota.control.store import ControlStore
@@ -56,7 +57,10 @@ class Demo:
     def start(self) -> None:
         """Make the homes and start the hub."""
         self.folder.mkdir(parents=True, mode=0o700)
-        make_homes(self.homes, self._control)
+        make_control_files(self._control)
+        make_homes(self.homes, least_days=7)
+        remember_weeks(self.folder / "efs-quota.sqlite", self.homes)
+        make_homes(self.homes)
         command = [
             *(sys.executable, "-m", "jupyterhub"),
             f"--config={ROOT / 'jupyterhub_config_example.py'}",
@@ -202,8 +206,8 @@ Password of all others: {demo.passwords[USERS[0].name]}
 
 Try:
   - log in as carol, start a server, read the refusal, open her storage from there;
-  - delete a file of hers, and start the server again:
-      rm {shlex.quote(str(demo.homes / "carol" / "data"))}
+  - delete some files of hers, and start the server again:
+      rm -r {shlex.quote(str(demo.homes / "carol" / "data"))}
   - log in as alice and store too much, in a terminal of her JupyterLab: within half a
     minute her server is stopped
       head -c 30M /dev/zero > more

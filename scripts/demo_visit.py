@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import requests
-from demo_homes import ADMIN, QUOTA_MIB, USERS, fill
+from demo_homes import ADMIN, MIB, QUOTA_MIB, USERS, fill
 
 T = TypeVar("T")
 
@@ -134,7 +134,7 @@ def _all_users(visitor: Visitor) -> None:
 
 def _stopped(visitor: Visitor, homes: Path) -> None:
     started = time.monotonic()
-    fill(homes / visitor.name / "too-much", 2 * QUOTA_MIB)
+    fill(homes / visitor.name / "too-much", 2 * QUOTA_MIB * MIB)
     until(lambda: not visitor.servers(), f"the server of {visitor.name} to be stopped", 60)
     print(
         f"{visitor.name} stores {2 * QUOTA_MIB} MiB more: her server is stopped,"

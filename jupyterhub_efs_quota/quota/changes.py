@@ -15,8 +15,8 @@ _EXPLAINED = 0.8
 class Change:
     """How much a folder grew; less than 0: how much it shrank.
 
-    `exact` is False for a folder that only one of the two summaries lists, the other having
-    had heavier ones: it changed by at least that much.
+    `exact` is False for a folder that one of the two summaries does not list, having had
+    heavier ones to list: it changed by at least that much.
     """
 
     path: str
@@ -33,41 +33,52 @@ class Changes:
     folders: tuple[Change, ...]
 
 
-def changes(
-    before: Summary, after: Summary, *, most: int = 10, allocated: bool = False
-) -> Changes:
+def changes(before: Summary, after: Summary, *, most: int = 10, allocated: bool = False) -> Changes:
     """What changed from one summary of a home to a later one, the largest change first.
 
     Where nearly all of a folder's change lies in one folder below it, only that is listed.
     """
-    old, new = _sizes(before, allocated), _sizes(after, allocated)
-    found = {path: _change(path, old, new) for path in old.keys() | new.keys() if path}
+    old, new = _Listed.of(before, allocated), _Listed.of(after, allocated)
+    found = {path: _change(path, old, new) for path in old.sizes.keys() | new.sizes.keys() if path}
     reported = [
         change for change in found.values() if change.bytes and not _explained(change, found)
     ]
     reported.sort(key=lambda change: (-abs(change.bytes), change.path))
     return Changes(
-        new[""] - old[""],
+        new.sizes[""] - old.sizes[""],
         after.folders[0].sums.files - before.folders[0].sums.files,
         tuple(reported[:most]),
     )
 
 
-def _sizes(summary: Summary, allocated: bool) -> dict[str, int]:
-    return {folder.path: _size(folder.sums, allocated) for folder in summary.folders}
+@dataclass(frozen=True)
+class _Listed:
+    """The sizes of those folders that a summary lists.
+
+    `unlisted`: what any other holds at most; 0 where all are listed.
+    """
+
+    sizes: Mapping[str, int]
+    unlisted: int
+
+    @classmethod
+    def of(cls, summary: Summary, allocated: bool) -> _Listed:
+        sizes = {folder.path: _size(folder.sums, allocated) for folder in summary.folders}
+        complete = len(sizes) >= summary.folders[0].dirs
+        return cls(sizes, 0 if complete else min(sizes.values()))
 
 
 def _size(sums: Sums, allocated: bool) -> int:
     return sums.allocated if allocated else sums.bytes
 
 
-def _change(path: str, old: Mapping[str, int], new: Mapping[str, int]) -> Change:
-    if path in old and path in new:
-        return Change(path, new[path] - old[path])
-    # Whoever does not list it has listed nothing lighter than its own lightest.
-    if path in new:
-        return Change(path, max(0, new[path] - min(old.values())), exact=False)
-    return Change(path, -max(0, old[path] - min(new.values())), exact=False)
+def _change(path: str, old: _Listed, new: _Listed) -> Change:
+    was, is_ = old.sizes.get(path), new.sizes.get(path)
+    if was is not None and is_ is not None:
+        return Change(path, is_ - was)
+    if was is None:
+        return Change(path, max(0, (is_ or 0) - old.unlisted), exact=not old.unlisted)
+    return Change(path, -max(0, was - new.unlisted), exact=not new.unlisted)
 
 
 def _explained(change: Change, found: Mapping[str, Change]) -> bool:

@@ -11,23 +11,34 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
-from . import handlers
+from .bar import Bar
+from .from_hub import Refused, Verify
+from .handlers import NotFound
+from .health import Health
+from .measuring import HowFar, MeasureAgain
 from .metrics import Metrics
 from .openondemand import OpenOnDemandQuotas
 from .parts import Parts
+from .plotly import PlotlyScript, find_plotly
+from .static_files import StaticFiles
+from .storage import MyStorage
+from .users import AllUsers
+from .words import add_filters
 
 _HERE = Path(__file__).parent
 
 
 def load_templates() -> Environment:
     """The pages' templates: everything is escaped, a name left out is an error."""
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    add_filters(environment)
+    return environment
 
 
 def make_application(
@@ -39,26 +50,33 @@ def make_application(
     given = {"parts": parts}
     from_hub = {**given, "api_token": api_token, "budget_secs": verify_secs}
     routes: list[Any] = [
-        (prefix, handlers.MyStorage, given),
+        (prefix, MyStorage, given),
         (prefix.rstrip("/"), web.RedirectHandler, {"url": prefix}),
-        (f"{prefix}measure", handlers.MeasureAgain, given),
-        (f"{prefix}users", handlers.AllUsers, given),
-        (f"{prefix}health", handlers.Health, given),
+        (f"{prefix}measure", MeasureAgain, given),
+        (f"{prefix}measuring", HowFar, given),
+        (f"{prefix}bar", Bar, given),
+        (f"{prefix}users", AllUsers, given),
+        (f"{prefix}health", Health, given),
         (f"{prefix}metrics", Metrics, given),
         (f"{prefix}api/open-ondemand/quotas", OpenOnDemandQuotas, given),
-        (
-            rf"{prefix}api/users/([^/]+)/verify",
-            handlers.Verify,
-            {**given, "api_token": api_token, "budget_secs": verify_secs},
-        ),
-        (rf"{prefix}api/users/([^/]+)/refused", handlers.Refused, from_hub),
+        (rf"{prefix}api/users/([^/]+)/verify", Verify, from_hub),
+        (rf"{prefix}api/users/([^/]+)/refused", Refused, from_hub),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
-        (rf"{prefix}static/(.*)", web.StaticFileHandler, {"path": str(_HERE / "static")}),
     ]
+    plotly = find_plotly()
+    if plotly is not None:
+        routes.append((rf"{prefix}plotly-([0-9a-f]+)\.js", PlotlyScript, {"plotly": plotly}))
+    free = f"{prefix}free"
     return web.Application(
         routes,
-        default_handler_class=handlers.NotFound,
+        default_handler_class=NotFound,
         default_handler_args=given,
+        static_path=str(_HERE / "static"),
+        static_url_prefix=f"{prefix}static/",
+        static_handler_class=StaticFiles,
+        # Where the pages' links lead, if it is there.
+        free=free if any(route[0] == free for route in routes) else None,
+        plotly=plotly and f"{prefix}plotly-{plotly.name}.js",
         # Users log in again unseen after a restart.
         cookie_secret=secrets.token_bytes(32),
         # The hub's own: it keeps OAuth codes and tokens out of the log. Tornado's

@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime
+from enum import Enum
 
 from jinja2 import Environment
 
 from ..board import Board
 from ..control.store import ControlStore
 from ..directories import Directories
-from ..errors import SettingsError
+from ..errors import LockHeld, SettingsError
+from ..history.asking import Asking
 from ..history.recorder import Recorder
 from ..measure.order import Priority, Wish, expect_large
+from ..measure.task import SoFar
 from ..metrics.counted import Counted
 from ..metrics.exposition import Exposition
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
 
+log = logging.getLogger(__name__)
+
 # What metrics call the part of the service that answers browsers and the hub.
 PAGES = "Pages"
+
+
+class Outcome(str, Enum):
+    """How a measurement ended that somebody asked for."""
+
+    MEASURED = "measured"
+    BY_ANOTHER = "measuring"
+    FAILED = "failed"
 
 
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` is None where the settings are bad: then nothing can be measured.
+    `remeasure` is None where the settings are bad: then nothing can be measured. `asking`
+    is None where no history is kept. `allocated`: which size the quotas are judged by.
     """
 
     def __init__(
@@ -46,6 +61,8 @@ class Parts:
         directories: Directories,
         admins_exempt: bool = True,
         history: Recorder | None = None,
+        asking: Asking | None = None,
+        allocated: bool = False,
     ) -> None:
         self.board = board
         self.store = store
@@ -58,13 +75,21 @@ class Parts:
         self.directories = directories
         self.admins_exempt = admins_exempt
         self.history = history or Recorder()
+        self.asking = asking
+        self.allocated = allocated
         self._counted = counted
         self._remeasure = remeasure
         self._measuring: dict[str, asyncio.Task[None]] = {}
+        self._outcomes: dict[str, Outcome] = {}
 
-    def measuring(self, user: str) -> bool:
-        """Whether a measurement that the user asked for is going on."""
-        return user in self._measuring
+    def so_far(self, user: str) -> SoFar | None:
+        """How far the measurement of a home is, whoever asked for it; None if there is none."""
+        under_way = self._remeasure.under_way.get(user) if self._remeasure else None
+        return under_way or (SoFar(0, 0) if user in self._measuring else None)
+
+    def outcome(self, user: str) -> Outcome | None:
+        """How the last measurement ended that was asked for here; None while it goes on."""
+        return None if user in self._measuring else self._outcomes.get(user)
 
     def measure(self, user: str) -> asyncio.Task[None]:
         """Measure a user's home, or join the measurement that goes on already."""
@@ -100,8 +125,16 @@ class Parts:
         self._measuring.pop(user, None)
         # Whoever waits for it is told; nobody else needs to be.
         error = None if task.cancelled() else task.exception()
+        self._outcomes[user] = _outcome(error)
         if error is not None:
             self.failed(error)
+            log.warning("The home of %s is not measured: %s", user, error)
+
+
+def _outcome(error: BaseException | None) -> Outcome:
+    if isinstance(error, LockHeld):
+        return Outcome.BY_ANOTHER
+    return Outcome.MEASURED if error is None else Outcome.FAILED
 
 
 def _able(remeasure: Remeasure | None) -> Remeasure:

@@ -1,4 +1,4 @@
-"""Records in words and figures for the pages. Pure."""
+"""A record as the pages show it. Pure."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..quota.record import Record, State
-from ..quota.sizes import format_size
 
 
 @dataclass(frozen=True)
 class UsageView:
-    """What a page shows of one record.
+    """What a page shows of one record; None for what is not known, or does not apply.
 
     `percent` is 0 to 100 for the bar, `shown_percent` what is said beside it. `tone` is
-    the colour's name in the hub's style sheet.
+    the colour's name in the hub's style sheet. `left` and `left_files` are below 0 for who
+    is over; `exempt`: there is no quota.
     """
 
-    used: str
-    quota: str
+    used: int | None
+    quota: int | None
     percent: int
     shown_percent: str
-    files: str
-    file_limit: str
+    files: int | None
+    file_limit: int | None
     state: str
     tone: str
     meaning: str
     age: str
-    measured_at: str
+    measured: datetime | None
     unreadable: int
-    left: str
+    left: int | None
+    left_files: int | None
+    exempt: bool
+    locked_out: bool
 
 
 _TONES = {
@@ -63,20 +66,24 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         meaning = _KEEPS_SERVERS
     if not record.measured and not exempt and record.quota_state is State.OK:
         meaning = "Your storage has not been measured yet."
+    counts = record.measured and not exempt
     return UsageView(
-        used=format_size(record.actual_bytes) if record.measured else "not measured yet",
-        quota="no quota" if exempt else format_size(record.quota_bytes),
+        used=record.actual_bytes if record.measured else None,
+        quota=None if exempt else record.quota_bytes,
         percent=min(100, round(fraction * 100)),
         shown_percent=_percent(fraction),
-        files="" if record.usage_files is None else f"{record.usage_files:,}",
-        file_limit=f"{record.quota_files:,}" if record.quota_files and not exempt else "",
+        files=record.usage_files,
+        file_limit=None if exempt else record.quota_files or None,
         state="no quota" if exempt else record.quota_state.value,
         tone="secondary" if exempt else _TONES[record.quota_state],
         meaning=meaning,
         age=_age(record.stopped, now),
-        measured_at=record.stopped.strftime("%Y-%m-%d %H:%M UTC") if record.stopped else "",
+        measured=record.stopped,
         unreadable=record.unreadable or 0,
-        left=_left(record),
+        left=record.quota_bytes - record.actual_bytes if counts else None,
+        left_files=_left_files(record) if counts else None,
+        exempt=exempt,
+        locked_out=record.quota_state is State.LOCKOUT and not exempt and not keeps_servers,
     )
 
 
@@ -90,16 +97,8 @@ def _percent(fraction: float) -> str:
     return f"{percent:.0f} %"
 
 
-def _left(record: Record) -> str:
-    if not record.measured or not record.quota_enabled:
-        return ""
-    left = record.quota_bytes - record.actual_bytes
-    if left < 0:
-        return f"{format_size(-left)} too much"
-    files_left = (record.quota_files or 0) - (record.usage_files or 0)
-    if record.quota_files and files_left < 0:
-        return f"{-files_left:,} files too many"
-    return f"{format_size(left)} left"
+def _left_files(record: Record) -> int | None:
+    return record.quota_files - (record.usage_files or 0) if record.quota_files else None
 
 
 def _age(then: datetime | None, now: datetime) -> str:

@@ -15,8 +15,11 @@ def summary(**sizes):
     return of({name.replace("_", "/"): size for name, size in sizes.items()})
 
 
-def of(sizes):
-    """A summary whose folders hold what is given, those above them included."""
+def of(sizes, dirs=1000):
+    """A summary whose folders hold what is given, those above them included.
+
+    `dirs` is how many folders there are, listed or not.
+    """
     paths = {""} | {path for name in sizes for path in _above(name)}
     total = {
         path: sum(size for name, size in sizes.items() if f"{name}/".startswith(f"{path}/"))
@@ -25,7 +28,7 @@ def of(sizes):
     }
     total[""] = sum(sizes.values())
     folders = tuple(
-        Folder(path, Sums(total[path], total[path], total[path] // 10), 1)
+        Folder(path, Sums(total[path], total[path], total[path] // 10), dirs)
         for path in sorted(paths)
     )
     return Summary(int(NOW.timestamp()), folders, {}, (), (), (), (), {}, ())
@@ -77,6 +80,13 @@ def test_a_folder_that_only_one_side_lists_changed_by_at_least_what_is_certain()
     assert found.folders == (Change("b", 470, exact=False),)
     found = changes(summary(a=100, b=500, c=30), summary(a=100, c=30))
     assert found.folders == (Change("b", -470, exact=False),)
+
+
+def test_a_folder_that_was_not_there_before_changed_by_just_what_it_holds():
+    found = changes(of({"a": 100}, dirs=2), of({"a": 100, "b": 500}, dirs=3))
+    assert found.folders == (Change("b", 500),)
+    found = changes(of({"a": 100, "b": 500}, dirs=3), of({"a": 100}, dirs=2))
+    assert found.folders == (Change("b", -500),)
 
 
 def test_space_on_disk_is_compared_where_that_is_what_counts():

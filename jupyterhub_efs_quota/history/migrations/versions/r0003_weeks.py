@@ -11,13 +11,12 @@ revision = "0003"
 down_revision = "0002"
 
 # As `writing.week_number` counts them: the days since 1970, and from Monday to Thursday.
-_WEEK = "(({}started / 86400000000 + 3) / 7)"
 # Two months may have had their last ones in one week.
-_ONE_A_WEEK = f"""
+_ONE_A_WEEK = """
 DELETE FROM quota_summaries WHERE EXISTS (
     SELECT 1 FROM quota_summaries newer
     WHERE newer.user_id = quota_summaries.user_id AND newer.started > quota_summaries.started
-    AND {_WEEK.format("newer.")} = {_WEEK.format("quota_summaries.")}
+    AND (newer.started / 86400000000 + 3) / 7 = (quota_summaries.started / 86400000000 + 3) / 7
 )
 """
 _SUMMARIES = sa.table(
@@ -32,7 +31,7 @@ def upgrade() -> None:
     """Number them by weeks."""
     op.execute(sa.text(_ONE_A_WEEK))
     _rename("month", "week")
-    op.execute(sa.text(f"UPDATE quota_summaries SET week = {_WEEK.format('')}"))
+    op.execute(sa.text("UPDATE quota_summaries SET week = (started / 86400000000 + 3) / 7"))
 
 
 def downgrade() -> None:

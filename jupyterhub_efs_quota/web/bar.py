@@ -1,0 +1,36 @@
+"""The visitor's own figure for the hub's home and spawn pages.
+
+Their script (static/hub.js) puts this page into a frame that nobody sees. So the visitor
+is logged in here by the hub, unseen, even where services have a host of their own, which
+no script could do. The page then tells its figure to the hub's page, and to no other.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from tornado import web
+
+from .handlers import Handler, read_record
+from .show import usage_view
+
+
+class Bar(Handler):
+    """The figure, for the hub's pages alone."""
+
+    @property
+    def framed_by(self) -> str:  # type: ignore[override]
+        """The hub's pages, which have our own origin or one that is known."""
+        return self._hub or "'self'"
+
+    @property
+    def _hub(self) -> str:
+        host = urlsplit(self.hub_auth.hub_host)
+        return f"{host.scheme}://{host.netloc}" if host.netloc else ""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Answer with a page that tells it, or that has nothing to tell."""
+        record, _ = await read_record(self.parts, self.own_name)
+        view = usage_view(record, self.parts.clock()) if record else None
+        self.page("bar.html", view=view, hub_origin=self._hub)

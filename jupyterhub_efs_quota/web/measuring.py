@@ -1,0 +1,71 @@
+"""The button "Measure again" on the visitor's own page, and how far that is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from tornado import web
+
+from ..errors import EFSQuotaError
+from .handlers import Handler
+from .parts import Outcome
+
+# Without a script the button waits this long, then the page says that it goes on.
+BUTTON_WAIT_SECS = 4.0
+
+
+class HowFar(Handler):
+    """Asked by the page's script while a home is measured."""
+
+    def get_login_url(self) -> str:
+        """A script has no use for a page to log in."""
+        raise web.HTTPError(403)
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Say how far the measurement of the visitor's home is, or how it ended."""
+        self.write(self.how_far(self.own_name))
+
+    def how_far(self, name: str) -> dict[str, Any]:
+        """As JSON. `known_files`: how many the last measurement found."""
+        so_far = self.parts.so_far(name)
+        row = self.parts.board.get(name)
+        return {
+            "measuring": so_far is not None,
+            "files": so_far.files if so_far else 0,
+            "bytes": so_far.bytes if so_far else 0,
+            "known_files": row.record.usage_files if row and row.record else None,
+            "outcome": None if so_far else self.parts.outcome(name),
+        }
+
+
+class MeasureAgain(HowFar):
+    """The button."""
+
+    def get_login_url(self) -> str:
+        """Somebody without the script is sent to log in."""
+        return Handler.get_login_url(self)
+
+    async def get(self) -> None:
+        """Nothing is measured by a link."""
+        self.redirect(self.hub_auth.base_url)
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Measure the visitor's home.
+
+        The script is answered at once and asks how far it is. Without it, the page comes
+        back when the home is measured, or says that it goes on.
+        """
+        name = self.own_name
+        measuring = self.parts.measure(name)
+        if self.request.headers.get("Accept") == "application/json":
+            self.set_status(202)
+            self.write(self.how_far(name))
+            return
+        with contextlib.suppress(asyncio.TimeoutError, TimeoutError, EFSQuotaError, OSError):
+            await asyncio.wait_for(asyncio.shield(measuring), BUTTON_WAIT_SECS)
+        outcome = self.parts.outcome(name) or Outcome.BY_ANOTHER
+        self.redirect(f"{self.hub_auth.base_url}?said={outcome.value}", status=303)

@@ -1,0 +1,64 @@
+/* On the hub's own pages: the visitor's storage, as a bar above what is there. The service
+   tells it through a frame that nobody sees; while it is away there is nothing to be seen. */
+"use strict";
+
+(() => {
+  const place = document.getElementById("efs-quota-bar");
+  if (!place) return;
+  const service = new URL(place.dataset.service, location.href);
+  const UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+  const TONES = ["success", "warning", "danger", "secondary"];
+  const locale = navigator.languages?.length ? [...navigator.languages] : undefined;
+
+  const size = (bytes) => {
+    if (bytes < 1024) return `${bytes} ${bytes === 1 ? "byte" : "bytes"}`;
+    const step = Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length);
+    const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+    return `${new Intl.NumberFormat(locale, digits).format(bytes / 1024 ** step)} ${UNITS[step - 1]}`;
+  };
+
+  const element = (name, className, text) => {
+    const made = document.createElement(name);
+    made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+
+  const draw = (figure) => {
+    const tone = TONES.includes(figure.tone) ? figure.tone : "secondary";
+    const used = size(Number(figure.used));
+    const words = figure.quota ? `${used} of ${size(Number(figure.quota))}, ${figure.share}` : used;
+    const line = element("p", "mb-1");
+    const link = element("a", "fw-bold", place.dataset.title);
+    link.href = service;
+    line.append(link, ": ", words, " ", element("span", `badge text-bg-${tone}`, figure.state));
+    const parts = [line];
+    if (figure.quota) {
+      const track = element("div", "progress");
+      track.setAttribute("role", "progressbar");
+      track.setAttribute("aria-label", place.dataset.title);
+      track.setAttribute("aria-valuemin", "0");
+      track.setAttribute("aria-valuemax", "100");
+      track.setAttribute("aria-valuenow", figure.percent);
+      track.setAttribute("aria-valuetext", words);
+      const bar = element("div", `progress-bar bg-${tone}`);
+      bar.style.width = `${Number(figure.percent)}%`;
+      track.append(bar);
+      parts.push(track);
+    }
+    place.replaceChildren(...parts);
+    place.hidden = false;
+  };
+
+  const frame = document.createElement("iframe");
+  window.addEventListener("message", (event) => {
+    const ours = event.source === frame.contentWindow && event.origin === service.origin;
+    if (!ours || !event.data?.efsQuota) return;
+    draw(event.data.efsQuota);
+    frame.remove();
+  });
+  frame.hidden = true;
+  frame.title = place.dataset.title;
+  frame.src = new URL("bar", service);
+  document.body.append(frame);
+})();
