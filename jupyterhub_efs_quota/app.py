@@ -22,7 +22,6 @@ from tornado.ioloop import PeriodicCallback
 from .board import Board
 from .directories import Directories
 from .errors import SettingsError
-from .history.asking import Asking
 from .history.history import History
 from .history.opening import history_of
 from .history.recorder import Recorder
@@ -145,7 +144,6 @@ class Service:
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,
             history=history,
-            asking=None if self._history is None else Asking(self._history),
             allocated=self._settings.size_basis == "allocated",
             counted=rooms.counted,
             exposition=self._exposition(rooms),

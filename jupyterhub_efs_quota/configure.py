@@ -181,7 +181,10 @@ def _add_hook(c: Config, resolved: Any) -> None:
 
 
 def _add_templates(c: Config, **values: Any) -> None:
-    """Put our templates, which are told some values, after the site's own, which win, and before the hub's."""
+    """Put our templates after the site's own, which win, and before the hub's.
+
+    `values` is what they are told, as `efs_quota`.
+    """
     from jupyterhub._data import DATA_FILES_PATH
 
     hub_templates = str(Path(DATA_FILES_PATH) / "templates")

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from tornado import web
 
-from .handlers import Handler, read_record
+from .current import current_record
+from .handlers import Handler
 from .show import usage_view
 
 
@@ -31,6 +32,6 @@ class Bar(Handler):
     @web.authenticated
     async def get(self) -> None:
         """Answer with a page that tells it, or that has nothing to tell."""
-        record, _ = await read_record(self.parts, self.own_name)
+        record, _ = await current_record(self.parts, self.own_name)
         view = usage_view(record, self.parts.clock()) if record else None
         self.page("bar.html", view=view, hub_origin=self._hub)

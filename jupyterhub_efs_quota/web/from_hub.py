@@ -11,7 +11,7 @@ from tornado import web
 
 from ..errors import EFSQuotaError
 from ..quota.record import State
-from .handlers import read_record
+from .current import current_record
 from .parts import Parts
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Verify(FromHub):
 
     async def post(self, user: str) -> None:
         """Measure within the budget, and say the state."""
-        record, _ = await read_record(self._parts, user)
+        record, _ = await current_record(self._parts, user)
         if record is None:
             raise web.HTTPError(404)
         if not record.quota_enabled:

@@ -1,4 +1,4 @@
-"""What all pages have in common: who asks, the headers, the look, and the user's record.
+"""What all pages have in common: who asks, the headers, the look.
 
 Each page is a module of its own, and says who may use it. Names come from users and files:
 the templates escape them.
@@ -12,11 +12,7 @@ from urllib.parse import urlsplit
 from jupyterhub.services.auth import HubOAuthenticated, check_scopes
 from tornado import web
 
-from ..errors import BrokenFile, EFSQuotaError
-from ..quota.record import Record
 from .parts import Parts
-
-READ_TIMEOUT_SECS = 5.0
 
 
 class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
@@ -108,18 +104,3 @@ class NotFound(Handler):
     def prepare(self) -> None:  # type: ignore[override]
         """No need to know who asks."""
         raise web.HTTPError(404, "There is no such page.")
-
-
-async def read_record(parts: Parts, user: str) -> tuple[Record | None, str | None]:
-    """The user's record, and what is wrong with it; the last good one if it is broken."""
-    row = parts.board.get(user)
-    try:
-        record = await parts.offload.run_within(READ_TIMEOUT_SECS, parts.store.read, user)
-        if record is None:
-            # No file is a new user; no directory is a store that is not mounted.
-            await parts.offload.run_within(READ_TIMEOUT_SECS, parts.store.check)
-    except BrokenFile:
-        return row.record if row else None, "Your quota file is damaged; these are older figures."
-    except EFSQuotaError:
-        return row.record if row else None, "The store does not answer; these are older figures."
-    return record, None

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..errors import HistoryError
-from ..history.asking import Asking
 from ..history.history import History
 from ..history.reading import Point
 from ..quota.summary import Summary
+from .parts import Parts
 
 # The curve: so far back, with so many points at most.
 BACK, POINTS = timedelta(weeks=6), 250
 WEEK = timedelta(days=7)
+# What takes longer than this is left out of the page, for which somebody waits.
+WITHIN_SECS = 3.0
 
 
 @dataclass(frozen=True)
@@ -38,16 +41,17 @@ class Memory:
     missing: str | None = None
 
 
-async def remember(asking: Asking | None, user: str, now: datetime) -> Memory:
+async def remember(parts: Parts, user: str, now: datetime) -> Memory:
     """Ask for it; what cannot be had is said, and is no error."""
-    if asking is None:
+    if not parts.history.keeps_summaries:
         return Memory(
             missing="No history is kept here, so nothing is known of other days"
             " or of where the space goes."
         )
     try:
-        return await asking.ask(lambda history: _read(history, user, now))
-    except HistoryError:
+        asked = parts.asking.ask(lambda history: _read(history, user, now))
+        return await asyncio.wait_for(asked, WITHIN_SECS)
+    except (HistoryError, asyncio.TimeoutError, TimeoutError):
         return Memory(
             missing="The history does not answer now, so the curve and the account of where"
             " the space goes are missing. Load this page again in a while."

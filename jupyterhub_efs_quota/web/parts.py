@@ -41,8 +41,7 @@ class Outcome(str, Enum):
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` is None where the settings are bad: then nothing can be measured. `asking`
-    is None where no history is kept. `allocated`: which size the quotas are judged by.
+    `remeasure` is None where the settings are bad: then nothing can be measured. `allocated`: which size the quotas are judged by.
     """
 
     def __init__(
@@ -61,7 +60,6 @@ class Parts:
         directories: Directories,
         admins_exempt: bool = True,
         history: Recorder | None = None,
-        asking: Asking | None = None,
         allocated: bool = False,
     ) -> None:
         self.board = board
@@ -75,7 +73,8 @@ class Parts:
         self.directories = directories
         self.admins_exempt = admins_exempt
         self.history = history or Recorder()
-        self.asking = asking
+        # Questions to the history have threads of their own: see `Asking`.
+        self.asking = Asking(self.history)
         self.allocated = allocated
         self._counted = counted
         self._remeasure = remeasure

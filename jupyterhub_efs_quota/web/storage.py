@@ -12,7 +12,8 @@ from ..history.reading import Point
 from ..quota.changes import Changes, changes
 from ..quota.forecast import Forecast, Outlook, forecast
 from ..quota.record import Record
-from .handlers import Handler, read_record
+from .current import current_record
+from .handlers import Handler
 from .memory import Memory, remember
 from .plotly import PLOTLY_STYLES
 from .show import usage_view
@@ -30,7 +31,7 @@ class MyStorage(Handler):
         name, parts = self.own_name, self.parts
         now = parts.clock()
         (record, problem), memory = await asyncio.gather(
-            read_record(parts, name), remember(parts.asking, name, now)
+            current_record(parts, name), remember(parts, name, now)
         )
         self.page(
             "mine.html",

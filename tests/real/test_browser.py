@@ -2,11 +2,38 @@
 
 import os
 import shutil
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from jupyterhub.tests.utils import public_url
 
+from jupyterhub_efs_quota.history.database import Database
+from jupyterhub_efs_quota.history.events import Measurement
+from jupyterhub_efs_quota.history.place import whole_url
+from jupyterhub_efs_quota.history.reading import pack
+from jupyterhub_efs_quota.history.writing import write_events
+from jupyterhub_efs_quota.measure.rules import Rules
+from jupyterhub_efs_quota.measure.task import Task
+from jupyterhub_efs_quota.measure.walk import walk
+from jupyterhub_efs_quota.quota.record import State
+from jupyterhub_efs_quota.remeasure import utcnow
+
+from ..conftest import fill
+from .conftest import QUOTA
+
 CHROMIUM = shutil.which("chromium")
+AXE = os.environ.get("AXE_CORE", "")
+# Names of folders that are markup, turn text around, end lines, or are no text at all.
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "<b>bold<|b> & <a href='javascript:alert(1)'>",
+    "right\u202eto left",
+    "two\nlines",
+    "no\udcfftext",
+    "\u05e9\u05dc\u05d5\u05dd",
+)
+DAY = timedelta(days=1)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
 
@@ -37,10 +64,12 @@ async def visit(hub, browser):
 
     async def open_as(name, **look):
         context = await browser.new_context(ignore_https_errors=True, **look)
+        context.set_default_timeout(120_000)
         contexts.append(context)
         page = await context.new_page()
         page.said = []
         page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
         await page.goto(public_url(hub, path="services/efs-quota/"))
         await page.fill("#username_input", name)
         await page.fill("#password_input", name)
@@ -51,6 +80,51 @@ async def visit(hub, browser):
     yield open_as
     for context in contexts:
         await context.close()
+
+
+@pytest.fixture
+def remembered(hub, user):
+    """A user who grew to be nearly full in two weeks, with folders of hostile names."""
+    for number, name in enumerate(HOSTILE):
+        fill(user.home / name, 1_000 + number)
+    home = str(user.home)
+    before = walk(Task(home, 60, rules=Rules(now=int((utcnow() - 7 * DAY).timestamp()))))
+    fill(user.home / "grown" / "much", 2_000)
+    found = walk(Task(home, 60, rules=Rules(now=int(utcnow().timestamp()))))
+    now = utcnow()
+    events = [
+        Measurement(
+            user.name,
+            now - day * DAY,
+            0.1,
+            counted=9_000 - 100 * day,
+            quota_bytes=QUOTA,
+            bytes=9_000 - 100 * day,
+            files=8,
+            summary=pack({0: found, 7: before}[day].summary) if day in (0, 7) else None,
+        )
+        for day in range(14, -1, -1)
+    ]
+    database = Database(whole_url(f"sqlite:///{hub.efs}/history.sqlite"))
+    database.open()
+    with database.writing() as connection:
+        write_events(connection, events)
+    database.close()
+    user.write(
+        quota_bytes=QUOTA,
+        quota_source="hand",
+        actual_bytes=9_000,
+        fraction_used=0.9,
+        usage_files=8,
+        unreadable=3,
+        started=now,
+        stopped=now,
+    )
+    return user
+
+
+def complaints(page):
+    return [said for said in page.said if "favicon" not in said]
 
 
 async def test_the_button_measures_and_shows_the_new_figure(visit, measured):
@@ -64,10 +138,10 @@ async def test_the_button_measures_and_shows_the_new_figure(visit, measured):
 
 async def test_nothing_on_the_page_breaks_our_own_security_policy(visit, measured):
     page = await visit(measured.name)
-    assert [said for said in page.said if "Content Security Policy" in said] == []
+    assert complaints(page) == []
     # The hub's style sheet is there, and so is ours.
     colour = "e => getComputedStyle(e).backgroundColor"
-    assert await page.eval_on_selector(".btn-jupyter", colour) != "rgba(0, 0, 0, 0)"
+    assert await page.eval_on_selector("#measure", colour) != "rgba(0, 0, 0, 0)"
     box = "e => e.getBoundingClientRect().width"
     bar = await page.eval_on_selector("svg.usage rect", box)
     whole = await page.eval_on_selector("svg.usage", box)
@@ -111,3 +185,189 @@ async def test_our_page_is_reached_from_the_services_menu_of_the_hub(visit, hub,
     await page.click("text=Services")
     await page.click("a.dropdown-item:has-text('Storage')")
     await page.wait_for_selector("h1:has-text('My storage')")
+
+
+async def test_the_pictures_are_drawn_under_a_policy_without_unsafe_words(visit, remembered):
+    page = await visit(remembered.name)
+    await page.wait_for_selector("#curve .scatterlayer path")
+    await page.wait_for_selector("#treemap .slice")
+    assert complaints(page) == []
+    answer = await page.reload()
+    assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+async def test_the_page_tells_when_it_is_full_what_changed_and_where_the_space_goes(
+    visit, remembered
+):
+    page = await visit(remembered.name)
+    full = await page.get_attribute("#forecast time", "datetime")
+    assert full[:10] == (utcnow() + 10 * DAY).date().isoformat()
+    assert "+2.0 KiB" in await page.inner_text("#changes tr:has-text('grown/much')")
+    assert await page.inner_text("#unreadable") == "3 entries could not be read"
+    tree = await page.inner_text("ul.tree")
+    for shown in (
+        "<img src=x onerror=alert(1)>",
+        "right\\u202eto left",
+        "two\\nlines",
+        "no\\xfftext",
+    ):
+        assert shown in tree
+    assert (
+        await page.eval_on_selector_all("main img, main a[href^=javascript]", "e => e.length") == 0
+    )
+    await page.click("summary:has-text('Day by day')")
+    assert await page.eval_on_selector_all("table.days tbody tr", "rows => rows.length") == 15
+
+
+async def test_hostile_names_are_text_in_the_pictures_too(visit, remembered):
+    page = await visit(remembered.name)
+    await page.wait_for_selector("#treemap .slice")
+    assert await page.eval_on_selector_all("#treemap img, #treemap a", "e => e.length") == 0
+    labels = await page.eval_on_selector_all("#treemap text", "all => all.map(e => e.textContent)")
+    assert any("<img src=x onerror=alert(1)>" in label for label in labels)
+
+
+async def test_numbers_and_times_are_those_of_the_reader_s_locale(visit, remembered):
+    page = await visit(remembered.name, locale="de-DE", timezone_id="Asia/Tokyo")
+    assert await page.inner_text("#used") == "8,8 KiB"
+    full = utcnow() + 10 * DAY
+    shown = await page.inner_text("#forecast time")
+    assert shown in {(full + n * DAY).strftime("%d.%m.%Y") for n in (0, 1)}
+    await page.wait_for_selector("#curve .xtick text")
+
+
+async def test_the_page_without_a_script_has_the_same_figures_in_english_and_utc(
+    visit, browser, hub, remembered
+):
+    page = await visit(remembered.name, locale="de-DE")
+    context = await browser.new_context(
+        java_script_enabled=False,
+        ignore_https_errors=True,
+        locale="de-DE",
+        storage_state=await page.context.storage_state(),
+    )
+    plain = await context.new_page()
+    await plain.goto(public_url(hub, path="services/efs-quota/"))
+    assert await plain.inner_text("#used") == "8.8 KiB"
+    assert (await plain.inner_text("#forecast time")).count("-") == 2
+    assert "grown" in await plain.inner_text("ul.tree")
+    assert not await plain.is_visible("#curve")
+    await context.close()
+
+
+async def test_a_measurement_shows_how_far_it_is(visit, measured):
+    page = await visit(measured.name)
+    far = {"files": 4321, "bytes": 5 * 2**30, "known_files": 10_000, "outcome": None}
+    left = [True, True, False]
+
+    async def answer(route):
+        measuring = left.pop(0)
+        said = {**far, "measuring": measuring, "outcome": None if measuring else "measured"}
+        if not measuring:
+            await page.evaluate("() => window.seen = document.querySelector('#progress').innerText")
+            said_before.append(await page.evaluate("() => window.seen"))
+        await route.fulfill(json=said)
+
+    said_before = []
+    await page.route("**/measuring", answer)
+    await page.route(
+        "**/measure", lambda route: route.fulfill(status=202, json={**far, "measuring": True})
+    )
+    await page.click("#measure")
+    await page.wait_for_selector("text=has just been measured")
+    assert "4,321 files, 5.0 GiB so far" in said_before[0]
+
+
+async def test_who_is_locked_out_reads_the_way_out_first(visit, measured):
+    measured.write(
+        quota_bytes=QUOTA,
+        quota_source="hand",
+        actual_bytes=2 * QUOTA,
+        fraction_used=2.0,
+        usage_files=7,
+        quota_state=State.LOCKOUT,
+        started=utcnow(),
+        stopped=utcnow(),
+    )
+    page = await visit(measured.name)
+    assert "at least 9.8 KiB" in await page.inner_text("#way-out")
+    first = "() => document.querySelector('main h1').nextElementSibling.id"
+    assert await page.evaluate(first) == "way-out"
+
+
+@pytest.mark.skipif(not AXE, reason="needs axe-core: AXE_CORE names its script")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280, 3840])
+async def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
+    visit, hub, remembered, scheme, width
+):
+    page = await visit(
+        remembered.name, color_scheme=scheme, viewport={"width": width, "height": 900}
+    )
+    await page.wait_for_selector("#treemap .slice")
+    await page.eval_on_selector_all("main details", "all => all.forEach(e => e.open = true)")
+    assert await findings(page) == []
+    assert await page.evaluate("() => document.documentElement.scrollWidth") <= width
+    await page.goto(public_url(hub, path="services/efs-quota/no-such-page"))
+    assert await findings(page) == []
+
+
+@pytest.mark.skipif(not AXE, reason="needs axe-core: AXE_CORE names its script")
+async def test_axe_finds_nothing_serious_on_the_table_of_all_users(visit, hub):
+    page = await visit("admin")
+    await page.goto(public_url(hub, path="services/efs-quota/users"))
+    assert await findings(page) == []
+
+
+async def findings(page):
+    """What axe-core calls serious or critical."""
+    await page.evaluate(Path(AXE).read_text())
+    found = await page.evaluate("() => axe.run()")
+    return [
+        (rule["id"], node["html"][:200])
+        for rule in found["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+async def test_everything_on_the_page_is_reached_by_keyboard(visit, remembered):
+    page = await visit(remembered.name)
+    reached = []
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        reached.append(await page.evaluate("() => document.activeElement.outerHTML.slice(0, 80)"))
+    for part in ("#main", 'id="measure"', "<summary", "dark-theme-toggle", "logout"):
+        assert any(part in each for each in reached), part
+
+
+async def test_the_hub_s_home_page_shows_the_visitor_s_own_bar(visit, hub, remembered):
+    page = await visit(remembered.name)
+    # The service has never seen this browser: it is logged in unseen.
+    cookies = await page.context.cookies()
+    await page.context.clear_cookies()
+    await page.context.add_cookies([c for c in cookies if "/services/" not in c["path"]])
+    await page.goto(public_url(hub, path="hub/home"))
+    await page.wait_for_selector("#efs-quota-bar:not([hidden])")
+    assert "8.8 KiB of 9.8 KiB, 90 %" in await page.inner_text("#efs-quota-bar")
+    assert await page.get_attribute("#efs-quota-bar [role=progressbar]", "aria-valuenow") == "90"
+    assert complaints(page) == []
+    await page.click("#efs-quota-bar a")
+    await page.wait_for_selector("h1:has-text('My storage')")
+
+
+async def test_the_hub_s_home_page_is_as_ever_while_the_service_is_away(visit, hub, remembered):
+    page = await visit(remembered.name)
+    await page.route("**/services/efs-quota/bar", lambda route: route.fulfill(status=503))
+    await page.goto(public_url(hub, path="hub/home"))
+    await page.wait_for_selector("iframe[src$='/bar']", state="attached")
+    await page.wait_for_load_state("networkidle")
+    assert not await page.is_visible("#efs-quota-bar")
+    assert await page.is_visible("#start")
+    assert [said for said in page.said if "503" not in said] == []
+
+
+async def test_no_other_page_learns_the_visitor_s_figure(visit, hub, remembered):
+    page = await visit(remembered.name)
+    answer = await page.goto(public_url(hub, path="services/efs-quota/bar"))
+    assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]

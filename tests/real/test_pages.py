@@ -48,7 +48,7 @@ async def test_a_post_without_the_xsrf_token_measures_nothing(hub, measured):
 
 
 async def test_a_visitor_who_is_not_logged_in_is_sent_to_the_hub(hub, measured):
-    for path in ("", "users", "measure"):
+    for path in ("", "users", "measure", "bar"):
         answer = await hub.session().get(url(hub, path), allow_redirects=False)
         assert answer.status_code in (302, 405), path
         if answer.status_code == 302:
@@ -117,6 +117,35 @@ async def test_the_pages_forbid_inline_scripts_and_being_framed(hub, measured):
     assert not re.search(
         r"<script(?! type=\"application/json\")(?![^>]*\bsrc=)|\son\w+=|style=", answer.text
     )
+
+
+async def test_scripts_and_styles_are_kept_for_ever_under_the_name_of_their_content(hub, measured):
+    page = (await (await hub.login(measured.name)).get(url(hub))).text
+    names = re.findall(r'(?:src|href)="([^"]*/static/[^"]*[?]v=[^"]*)"', page)
+    assert {name.partition("?")[0].rpartition("/")[2] for name in names} >= {
+        "efs-quota.css",
+        "locale.js",
+        "measure.js",
+    }
+    for name in names:
+        answer = await hub.session().get(public_url(hub) + name.removeprefix(hub.base_url))
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"], name
+    bare = await hub.session().get(url(hub, "static/hub.js"))
+    assert bare.headers["Cache-Control"] == "no-cache"
+
+
+async def test_how_far_a_measurement_is_is_told_to_its_user_alone(hub, measured):
+    answer = await hub.session().get(url(hub, "measuring"), allow_redirects=False)
+    assert answer.status_code == 403
+    answer = await (await hub.login(measured.name)).get(url(hub, "measuring"))
+    assert answer.json() == {
+        "measuring": False,
+        "files": 0,
+        "bytes": 0,
+        "known_files": None,
+        "outcome": None,
+    }
 
 
 async def test_a_path_that_is_no_page_is_a_404_in_our_look(hub):

@@ -19,6 +19,7 @@ from jupyterhub_efs_quota.measure.governor import Governor
 from jupyterhub_efs_quota.measure.meters import METERS
 from jupyterhub_efs_quota.measure.task import (
     Ceiling,
+    SoFar,
     Task,
     dump_answer,
     dump_task,
@@ -96,6 +97,23 @@ async def test_a_home_is_measured_in_another_process(workers, tmp_path):
     usage = await workers.measure(Task(str(fill(tmp_path / "home", 5000)), 60))
     assert (usage.bytes, usage.files, usage.dirs) == (5000, 1, 1)
     assert len(mine()) == 1
+
+
+async def test_a_long_walk_tells_how_far_it_is(tmp_path):
+    # Long by a pace that allows few calls.
+    home = tmp_path / "home"
+    for number in range(40):
+        fill(home / f"{number}", 100)
+    told = []
+    pool = Workers(1, Governor(40, 0))
+    try:
+        usage = await pool.measure(Task(str(home), 60, walk_threads=1), told.append)
+    finally:
+        pool.close()
+    assert usage.files == 40
+    assert told and all(isinstance(each, SoFar) for each in told)
+    assert [each.files for each in told] == sorted(each.files for each in told)
+    assert 0 < told[-1].files <= 40 and told[-1].bytes == 100 * told[-1].files
 
 
 @pytest.mark.parametrize("meter", ["walk", "du"])
