@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .measure.task import SoFar
-from .measure.workers import Tell
+from .measure.workers.workers import Tell
 
 
 class UnderWay:

@@ -16,8 +16,8 @@ from ..directories import Directories
 from ..errors import LockHeld, SettingsError
 from ..history.asking import Asking
 from ..history.recorder import Recorder
-from ..measure.order import Priority, Wish, expect_large
 from ..measure.task import SoFar
+from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
 from ..metrics.exposition import Exposition
 from ..offload import Offload
@@ -41,7 +41,8 @@ class Outcome(str, Enum):
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` is None where the settings are bad: then nothing can be measured. `allocated`: which size the quotas are judged by.
+    `remeasure` is None where the settings are bad: then nothing can be measured.
+    `allocated`: which size the quotas are judged by.
     """
 
     def __init__(

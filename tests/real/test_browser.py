@@ -13,9 +13,9 @@ from jupyterhub_efs_quota.history.events import Measurement
 from jupyterhub_efs_quota.history.place import whole_url
 from jupyterhub_efs_quota.history.reading import pack
 from jupyterhub_efs_quota.history.writing import write_events
-from jupyterhub_efs_quota.measure.rules import Rules
+from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.walk import walk
+from jupyterhub_efs_quota.measure.walk.engine import walk
 from jupyterhub_efs_quota.quota.record import State
 from jupyterhub_efs_quota.remeasure import utcnow
 

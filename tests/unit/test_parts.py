@@ -6,8 +6,8 @@ import pytest
 
 from jupyterhub_efs_quota.errors import LockHeld, MeasureError, SettingsError
 from jupyterhub_efs_quota.hub.client import HubUser
-from jupyterhub_efs_quota.measure.order import Priority, Wish
 from jupyterhub_efs_quota.measure.task import SoFar
+from jupyterhub_efs_quota.measure.workers.order import Priority, Wish
 from jupyterhub_efs_quota.quota.record import Record
 from jupyterhub_efs_quota.under_way import UnderWay
 from jupyterhub_efs_quota.web.parts import Outcome, Parts
