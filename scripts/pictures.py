@@ -10,6 +10,8 @@ import argparse
 import re
 import shutil
 from pathlib import Path
+from typing import Any
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -17,9 +19,10 @@ SHOWN = {
     "mine-bob-wide-light": "my-storage",
     "refused-carol-wide-light": "refused",
     "users-admin-wide-light": "all-users",
+    "hub-home-bob-wide-light": "hub-home",
 }
 USERS = ("alice", "bob", "carol", "dave", "admin")
-SIZES = {"wide": (1200, 700), "narrow": (340, 700)}
+SIZES = {"wide": (1200, 700), "narrow": (320, 700)}
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,7 +40,27 @@ def log_in(page: Page, base: str, user: str, password: str) -> None:
     page.fill("#username_input", user)
     page.fill("#password_input", password)
     page.click("#login_submit")
-    page.wait_for_url("**/services/efs-quota/")
+    page.wait_for_selector("h1:has-text('My storage')")
+
+
+def take_storage(page: Page, path: Path) -> None:
+    """The page of the user's own storage, as far down as the map of folders; then all of it."""
+    page.wait_for_selector("#treemap .slice, #missing")
+    box = page.locator("#treemap").bounding_box() if page.is_visible("#treemap") else None
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    clip: Any = (
+        {"x": 0, "y": 0, "width": width, "height": box["y"] + box["height"] + 24} if box else None
+    )
+    page.screenshot(path=path, full_page=True, clip=clip)
+    page.screenshot(path=path.with_stem(f"{path.stem}-whole"), full_page=True)
+
+
+def take_home(page: Page, base: str, path: Path) -> None:
+    """The upper part of the hub's home page, with the user's own bar."""
+    page.goto(f"{base}/hub/home")
+    page.wait_for_selector("#efs-quota-bar:not([hidden])")
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    page.screenshot(path=path, clip={"x": 0, "y": 0, "width": width, "height": 220})
 
 
 def read_passwords(said: str) -> dict[str, str]:
@@ -64,7 +87,9 @@ def take_all(browser: Browser, base: str, passwords: dict[str, str], folder: Pat
                     page.screenshot(path=folder / f"{name}-{user}-{size}-{scheme}.png")  # noqa: B023
 
                 log_in(page, base, user, passwords[user])
-                take("mine")
+                take_storage(page, folder / f"mine-{user}-{size}-{scheme}.png")
+                if user != "admin":
+                    take_home(page, base, folder / f"hub-home-{user}-{size}-{scheme}.png")
                 if user == "carol":
                     page.goto(f"{base}/hub/spawn/carol")
                     take("refused")

@@ -49,6 +49,7 @@ def make_application(
     HubOAuth.instance(cache_max_age=60)
     given = {"parts": parts}
     from_hub = {**given, "api_token": api_token, "budget_secs": verify_secs}
+    files = {"static_path": str(_HERE / "static"), "static_url_prefix": f"{prefix}static/"}
     routes: list[Any] = [
         (prefix, MyStorage, given),
         (prefix.rstrip("/"), web.RedirectHandler, {"url": prefix}),
@@ -62,6 +63,7 @@ def make_application(
         (rf"{prefix}api/users/([^/]+)/verify", Verify, from_hub),
         (rf"{prefix}api/users/([^/]+)/refused", Refused, from_hub),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
+        (rf"{prefix}static/(.*)", StaticFiles, {"path": files["static_path"]}),
     ]
     plotly = find_plotly()
     if plotly is not None:
@@ -71,9 +73,7 @@ def make_application(
         routes,
         default_handler_class=NotFound,
         default_handler_args=given,
-        static_path=str(_HERE / "static"),
-        static_url_prefix=f"{prefix}static/",
-        static_handler_class=StaticFiles,
+        static_files=files,
         # Where the pages' links lead, if it is there.
         free=free if any(route[0] == free for route in routes) else None,
         plotly=plotly and f"{prefix}plotly-{plotly.name}.js",

@@ -13,6 +13,7 @@ from jupyterhub.services.auth import HubOAuthenticated, check_scopes
 from tornado import web
 
 from .parts import Parts
+from .static_files import StaticFiles
 
 
 class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
@@ -77,10 +78,14 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
                 hub_prefix=self.hub_auth.hub_host + self.hub_auth.hub_prefix,
                 base_url=self.hub_auth.base_url,
                 menu_text=self.parts.menu_text,
-                static=self.static_url,
+                static=self._static,
                 **values,
             )
         )
+
+    def _static(self, name: str) -> str:
+        """The path of a static file, with a hash of its content."""
+        return StaticFiles.make_static_url(self.settings["static_files"], name)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """An error as a short page in the same look, for whoever it is."""

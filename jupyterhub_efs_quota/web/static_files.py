@@ -8,7 +8,7 @@ from .plotly import A_YEAR_SECS
 
 
 class StaticFiles(web.StaticFileHandler):
-    """Serves the folder `static`; `handler.static_url` makes the names."""
+    """Serves the folder `static`; `make_static_url` makes the names."""
 
     def set_extra_headers(self, path: str) -> None:
         """Say how long it may be kept: without the hash of its content, asked for each time."""
