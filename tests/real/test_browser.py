@@ -4,9 +4,11 @@ import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from jupyterhub.tests.utils import public_url
+from jupyterhub.utils import random_port
 
 from jupyterhub_efs_quota.history.database import Database
 from jupyterhub_efs_quota.history.events import Measurement
@@ -19,8 +21,8 @@ from jupyterhub_efs_quota.measure.walk.engine import walk
 from jupyterhub_efs_quota.quota.record import State
 from jupyterhub_efs_quota.remeasure import utcnow
 
-from ..conftest import fill
-from .conftest import QUOTA
+from ..conftest import come_about, fill
+from .conftest import QUOTA, hub_config
 
 CHROMIUM = shutil.which("chromium")
 AXE = os.environ.get("AXE_CORE", "")
@@ -34,6 +36,8 @@ HOSTILE = (
     "\u05e9\u05dc\u05d5\u05dd",
 )
 DAY = timedelta(days=1)
+# Of a hub whose users and services have hosts of their own.
+DOMAIN = "hub.test"
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
 
@@ -51,6 +55,7 @@ async def browser():
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
+                f"--host-resolver-rules=MAP {DOMAIN} 127.0.0.1, MAP *.{DOMAIN} 127.0.0.1",
             ],
         )
         yield browser
@@ -371,3 +376,35 @@ async def test_no_other_page_learns_the_visitor_s_figure(visit, hub, remembered)
     page = await visit(remembered.name)
     answer = await page.goto(public_url(hub, path="services/efs-quota/bar"))
     assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+
+
+async def test_the_pages_and_the_bar_work_where_services_have_a_host_of_their_own(
+    hub_app, browser, tmp_path
+):
+    fill(tmp_path / "users" / "admin", 5_000)
+    config = hub_config(tmp_path)
+    config.JupyterHub.subdomain_host = f"http://{DOMAIN}:{random_port()}"
+    hub = await hub_app(config)
+    await come_about(lambda: (record := hub.control.read("admin")) and record.measured)
+    service = hub._service_map["efs-quota"]
+    assert urlsplit(service.host).hostname != DOMAIN
+    context = await browser.new_context()
+    context.set_default_timeout(120_000)
+    page = await context.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    await page.goto(f"{hub.subdomain_host}{hub.hub_prefix}login")
+    await page.fill("#username_input", "admin")
+    await page.fill("#password_input", "admin")
+    await page.click("#login_submit")
+    await page.goto(f"{hub.subdomain_host}{hub.hub_prefix}home")
+    await page.wait_for_selector("#efs-quota-bar:not([hidden])")
+    assert "4.9 KiB of 9.8 KiB" in await page.inner_text("#efs-quota-bar")
+    await page.click("#efs-quota-bar a")
+    await page.wait_for_selector("h1:has-text('My storage')")
+    assert urlsplit(page.url).hostname == urlsplit(service.host).hostname
+    await page.wait_for_selector("#treemap .slice")
+    await page.click("#measure")
+    await page.wait_for_selector("text=has just been measured")
+    assert said == []
+    await context.close()
