@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .summary import Summary, Sums
@@ -40,8 +41,13 @@ def changes(before: Summary, after: Summary, *, most: int = 10, allocated: bool 
     """
     old, new = _Listed.of(before, allocated), _Listed.of(after, allocated)
     found = {path: _change(path, old, new) for path in old.sizes.keys() | new.sizes.keys() if path}
+    below: dict[str, list[Change]] = defaultdict(list)
+    for change in found.values():
+        below[change.path.rpartition("/")[0]].append(change)
     reported = [
-        change for change in found.values() if change.bytes and not _explained(change, found)
+        change
+        for change in found.values()
+        if change.bytes and not _explained(change, below[change.path])
     ]
     reported.sort(key=lambda change: (-abs(change.bytes), change.path))
     return Changes(
@@ -81,12 +87,11 @@ def _change(path: str, old: _Listed, new: _Listed) -> Change:
     return Change(path, -max(0, was - new.unlisted), exact=not new.unlisted)
 
 
-def _explained(change: Change, found: Mapping[str, Change]) -> bool:
-    """Whether one folder right below it accounts for most of a change."""
+def _explained(change: Change, below: Sequence[Change]) -> bool:
+    """Whether one of the folders right below accounts for most of a folder's change."""
     return any(
-        other.path.rpartition("/")[0] == change.path
-        and (other.bytes > 0) == (change.bytes > 0)
+        (other.bytes > 0) == (change.bytes > 0)
         and abs(other.bytes) >= _EXPLAINED * abs(change.bytes)
-        for other in found.values()
+        for other in below
         if other.bytes
     )

@@ -48,6 +48,7 @@ class MeasureAgain(HowFar):
         """Somebody without the script is sent to log in."""
         return Handler.get_login_url(self)
 
+    @web.authenticated
     async def get(self) -> None:
         """Nothing is measured by a link."""
         self.redirect(self.hub_auth.base_url)

@@ -138,7 +138,9 @@ async def test_scripts_and_styles_are_kept_for_ever_under_the_name_of_their_cont
 async def test_how_far_a_measurement_is_is_told_to_its_user_alone(hub, measured):
     answer = await hub.session().get(url(hub, "measuring"), allow_redirects=False)
     assert answer.status_code == 403
-    answer = await (await hub.login(measured.name)).get(url(hub, "measuring"))
+    session = await hub.login(measured.name)
+    await session.get(url(hub))
+    answer = await session.get(url(hub, "measuring"))
     assert answer.json() == {
         "measuring": False,
         "files": 0,
