@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from jupyterhub_efs_quota.measure.workers import Workers
 from jupyterhub_efs_quota.quota.usage import Usage
 
 from ..conftest import as_root, environment, fill
+from ..ports import free_port
 from .home_by_hand import summary_by_hand
 from .trees import NOW
 
@@ -36,9 +36,7 @@ class Dask:
 
     def __init__(self, place):
         self.place = place
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        self.address = f"tcp://127.0.0.1:{free_port()}"
         self.scheduler = None
         self.workers = []
 
