@@ -47,6 +47,22 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("efs-quota")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Where several processes run tests, spread.py says which runs what."""
+    from .spread import Spread
+
+    return Spread(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        from .spread import longest_first
+
+        items.sort(key=lambda item: longest_first(item.nodeid))
+
+
 class Clock:
     """The one thing that is mocked: the time."""
 
