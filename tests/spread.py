@@ -44,3 +44,14 @@ def longest_first(nodeid):
     group = together(nodeid)
     places = (place for place, name in enumerate(LONGEST) if group.startswith(name))
     return next(places, len(LONGEST))
+
+
+def sendable(data):
+    """What one process tells the others: odd names, in a log say, are no text to send."""
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode()
+    if isinstance(data, dict):
+        return {sendable(name): sendable(value) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return type(data)(map(sendable, data))
+    return data
