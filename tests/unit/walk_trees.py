@@ -13,14 +13,14 @@ import tempfile
 
 from hypothesis import HealthCheck, given, settings
 
-NAME = "jupyterhub_efs_quota.measure._walk"
+NAME = "jupyterhub_efs_quota.measure.walk._walk"
 spec = importlib.util.spec_from_file_location(NAME, sys.argv[1])
 sys.modules[NAME] = importlib.util.module_from_spec(spec)
 
-from jupyterhub_efs_quota.measure.part import finish  # noqa: E402
-from jupyterhub_efs_quota.measure.rules import Rules  # noqa: E402
+from jupyterhub_efs_quota.measure.summary.part import finish  # noqa: E402
+from jupyterhub_efs_quota.measure.summary.rules import Rules  # noqa: E402
 from jupyterhub_efs_quota.measure.task import Task  # noqa: E402
-from jupyterhub_efs_quota.measure.walk import COMPILED, PARTS  # noqa: E402
+from jupyterhub_efs_quota.measure.walk.engine import COMPILED, PARTS  # noqa: E402
 
 from .home_by_hand import summary_by_hand  # noqa: E402
 from .trees import NOW, plant, trees  # noqa: E402
