@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..history.history import History
 
 _MOST_ERROR = 1000
-_MOST_COUNTS, _MOST_COUNT = 50, 2**63 - 1
+MOST_COUNTS, _MOST_COUNT = 50, 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def _utc(time: datetime, what: str) -> datetime:
 
 
 def _check_counts(counts: Mapping[str, int]) -> None:
-    if len(counts) > _MOST_COUNTS:
-        raise BadRun(f"A run has at most {_MOST_COUNTS} counts.")
+    if len(counts) > MOST_COUNTS:
+        raise BadRun(f"A run has at most {MOST_COUNTS} counts.")
     for name, number in counts.items():
         checked_name(name)
         if type(number) is not int or not 0 <= number <= _MOST_COUNT:
