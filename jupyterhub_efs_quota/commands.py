@@ -336,14 +336,15 @@ class ReaperCommand(LoopCommand):
 class ServiceCommand(Command):
     """Storage quotas for JupyterHub homes: the service that the hub starts.
 
-    Other commands: `monitor`, `reaper`, `check`, `measure` and `database`; each has --help.
+    Other commands: `monitor`, `reaper`, `check`, `measure`, `activity` and `database`; each has
+    --help.
     """
 
     name = "jupyterhub-efs-quota"
     description = (
         "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
-        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `check`, `measure` and"
-        " `database`;"
+        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `check`, `measure`, `activity`"
+        " and `database`;"
         " each has --help."
     )
     flags: dict[Any, Any] = {
@@ -414,6 +415,10 @@ def main(argv: list[str] | None = None) -> None:
         from .history.command import DatabaseCommand
 
         DatabaseCommand().launch(argv[1:])
+    elif subcommand == "activity":
+        from .activity.commands import main as activity
+
+        activity(argv[1:])
     elif subcommand == "measure":
         from .terminal.measure import MeasureCommand
 
