@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from traitlets import Bool
@@ -148,6 +149,9 @@ class ListCommand(ApiCommand):
 
 def ask(settings: EFSQuota, question: Callable[[History], Any]) -> Any:
     """What the history database answers. Raises EFSQuotaError if it cannot be asked."""
+    path = Path(settings.history_url.removeprefix("sqlite:///"))
+    if settings.history_url.startswith("sqlite:") and path.is_absolute() and not path.exists():
+        raise HistoryError(f"There is no history database {path}. See --history-url.")
     history = recorder_of(settings, utcnow)
     if not isinstance(history, History):
         raise SettingsError(
