@@ -296,7 +296,7 @@ async def test_the_command_reports_a_run_over_the_api(site, tmp_path):
         cwd=REPOSITORY,
         stderr=subprocess.PIPE,
     )
-    _, said = await asyncio.wait_for(process.communicate(), 120)
+    _, said = await asyncio.wait_for(process.communicate(), 500)
     assert (process.returncode, said) == (7, b"")
     session = await site.login("admin")
     page = await until_shown(session, site, lambda page: "by command" in names(page))
