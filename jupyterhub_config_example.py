@@ -165,8 +165,9 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 
 # --- Jobs: the loops, and what reports its runs here -------------------------------------
 
-# What should be of a job: a success within the last hours, so many in a window, a usual time.
-# c.EFSQuota.activity_checks = {"backup": {"job": "nightly-backup", "recent_minutes": 1560}}
+# Whether a job ran lately, often enough, and as long as usual: a check each, by its name, as
+# {"backup": {"job": "nightly-backup", "recent_minutes": 1560}}.
+# c.EFSQuota.activity_checks = {}
 
 # A file with the names of jobs that are switched off. By default in quota_control.
 # c.EFSQuota.switched_off_file = ""

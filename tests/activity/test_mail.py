@@ -28,7 +28,8 @@ def certificate(tmp_path, monkeypatch):
 
 
 def authenticate(server, session, envelope, mechanism, data):
-    return AuthResult(success=(data.login, data.password) == (b"hub", b"secret"))
+    right = (data.login, data.password) == (b"hub", b"secret")
+    return AuthResult(success=right, handled=False)
 
 
 @pytest.fixture
