@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,7 @@ from ..settings import EFSQuota
 from .as_json import job_json
 from .checks import Recent
 from .named import checks_of, place_of
-from .overview import Overview, Verdict
-from .switches import switches_of
+from .overview import Verdict, overview_of
 
 # How long a command waits for a database, and for what it has written to be there.
 OPEN_SECS = 20.0
@@ -93,7 +92,7 @@ class CheckCommand(Command):
     def _verdicts(self, settings: EFSQuota) -> list[Verdict]:
         checks = _asked_for(settings, self.extra_args)
         found: list[Verdict] = ask(
-            settings, lambda history: _overview(settings, history, checks).verdicts()
+            settings, lambda history: overview_of(settings, history, utcnow, checks).verdicts()
         )
         return found
 
@@ -167,14 +166,8 @@ def ask(settings: EFSQuota, question: Callable[[History], Any]) -> Any:
         history.close()
 
 
-def _overview(settings: EFSQuota, history: Recorder, checks: Mapping[str, Any]) -> Overview:
-    periods = {"monitor": settings.monitor_period_secs, "reaper": settings.reaper_period_secs}
-    return Overview(history, switches_of(settings), checks, periods, utcnow)
-
-
 def _jobs(settings: EFSQuota, history: Recorder) -> list[dict[str, Any]]:
-    checks = checks_of(settings.activity_checks)
-    return [job_json(job) for job in _overview(settings, history, checks).look()]
+    return [job_json(job) for job in overview_of(settings, history, utcnow).look()]
 
 
 def _asked_for(settings: EFSQuota, given: Sequence[str]) -> dict[str, Any]:

@@ -113,8 +113,10 @@ class SwitchJob(Handler):
     async def post(self) -> None:
         """Switch the job on or off; go back to the page."""
         self.demand_administrator()
-        job, on = self.get_body_argument("job"), self.get_body_argument("on") == "true"
-        by, said = str(self.current_user["name"]), "on" if on else "off"
+        job, wanted = self.get_body_argument("job"), self.get_body_argument("on")
+        if wanted not in ("true", "false"):
+            raise web.HTTPError(400, "A job can be switched on or off.")
+        on, by = wanted == "true", str(self.current_user["name"])
         try:
             await self.parts.offload.run_within(
                 SWITCH_SECS, self.parts.jobs.turn, job, on=on, by=by
@@ -123,4 +125,4 @@ class SwitchJob(Handler):
             raise web.HTTPError(400, str(error)) from None
         except EFSQuotaError as error:
             raise web.HTTPError(409, str(error)) from None
-        self.redirect(f"{self.hub_auth.base_url}jobs?said={said}", status=303)
+        self.redirect(f"{self.hub_auth.base_url}jobs?said={'on' if on else 'off'}", status=303)
