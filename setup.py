@@ -91,6 +91,7 @@ setup(
             "pytest-asyncio>=1",
             "pytest-cov",
             "pytest-jupyterhub",
+            "pytest-xdist",
             "requests",
         ],
         "lint": ["mypy", "ruff", "types-PyYAML"],
