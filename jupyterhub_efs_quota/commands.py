@@ -20,6 +20,7 @@ from traitlets.config.loader import KVArgParseConfigLoader
 from . import __version__
 from .errors import EFSQuotaError, HubError, SettingsError
 from .logs import start_logging
+from .service_client import ServiceClient, client_from
 from .settings import EFSQuota, handed_over, read_file, resolve
 
 # How long a command that ends waits for a database that does not answer.
@@ -105,6 +106,42 @@ def fail(error: Exception, status: int = 1) -> None:
     sys.exit(status)
 
 
+class ApiCommand(Command):
+    """A command that asks the running service, as any program with a token may."""
+
+    aliases: dict[Any, Any] = {
+        "config": "Command.config_file",
+        "log-level": "EFSQuota.log_level",
+        "url": "ApiCommand.url",
+        "token-file": "ApiCommand.token_file",
+        "ca": "ApiCommand.ca",
+    }
+
+    url = Unicode(
+        "",
+        help="The service's address, such as https://hub.example.org/services/efs-quota/."
+        " Default: EFS_QUOTA_URL, or beside the hub that a user's server knows.",
+    ).tag(config=True)
+    token_file = Unicode(
+        "",
+        help="A file with a token of the hub. Default: the token in EFS_QUOTA_TOKEN or"
+        " JUPYTERHUB_API_TOKEN.",
+    ).tag(config=True)
+    ca = Unicode("", help="A CA bundle to trust for https, in place of the system's.").tag(
+        config=True
+    )
+
+    def client(self, settings: EFSQuota) -> ServiceClient:
+        """The way to the service. Raises SettingsError."""
+        return client_from(
+            os.environ,
+            url=self.url,
+            token_file=self.token_file,
+            ca=self.ca,
+            service_name=settings.service_name,
+        )
+
+
 class LoopCommand(Command):
     """A loop run by hand or by cron, against any hub."""
 
@@ -180,7 +217,8 @@ class LoopCommand(Command):
             history=history,
         )
         work, name, period = self.cycle(rooms, remeasure)
-        cycle = recorded(rooms, name, work)
+        # What would be done is no run, and is said of a job that is switched off, too.
+        cycle = work.run_once if self.dry_run else recorded(rooms, name, work)
         try:
             if self.once:
                 planned = await cycle()
@@ -199,6 +237,7 @@ class LoopCommand(Command):
                 server.stop()
         finally:
             await workers.end()
+            rooms.timings.close()
 
     def _serve_metrics(self, rooms: Any, loop: Any, workers: Any) -> Any:
         from .metrics.dirsize import make_dirsize
@@ -297,14 +336,15 @@ class ReaperCommand(LoopCommand):
 class ServiceCommand(Command):
     """Storage quotas for JupyterHub homes: the service that the hub starts.
 
-    Other commands: `monitor`, `reaper`, `check`, `measure` and `database`; each has --help.
+    Other commands: `monitor`, `reaper`, `check`, `measure`, `activity` and `database`; each has
+    --help.
     """
 
     name = "jupyterhub-efs-quota"
     description = (
         "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
-        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `check`, `measure` and"
-        " `database`;"
+        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `check`, `measure`, `activity`"
+        " and `database`;"
         " each has --help."
     )
     flags: dict[Any, Any] = {
@@ -375,6 +415,10 @@ def main(argv: list[str] | None = None) -> None:
         from .history.command import DatabaseCommand
 
         DatabaseCommand().launch(argv[1:])
+    elif subcommand == "activity":
+        from .activity.commands import main as activity
+
+        activity(argv[1:])
     elif subcommand == "measure":
         from .terminal.measure import MeasureCommand
 
