@@ -18,14 +18,14 @@ from traitlets.config.application import ClassesType
 from traitlets.config.loader import KVArgParseConfigLoader
 
 from . import __version__
-from .errors import EFSQuotaError, HubError, SettingsError
+from .errors import EFSQuotaError, SettingsError
 from .logs import start_logging
 from .settings import EFSQuota, handed_over, read_file, resolve
 
 # How long a command that ends waits for a database that does not answer.
 _CLOSE_SECS = 20.0
 _NEEDED = ("JUPYTERHUB_SERVICE_URL", "JUPYTERHUB_SERVICE_PREFIX", "JUPYTERHUB_API_URL")
-_SHARED_ALIASES = {
+SHARED_ALIASES = {
     "config": "Command.config_file",
     "efs-quota-control": "EFSQuota.quota_control",
     "home-root": "EFSQuota.home_root",
@@ -48,7 +48,7 @@ class Command(Application):
 
     version = __version__
     classes: ClassesType = [EFSQuota]
-    aliases: dict[Any, Any] = dict(_SHARED_ALIASES)
+    aliases: dict[Any, Any] = dict(SHARED_ALIASES)
     flags: dict[Any, Any] = {}
     # Whether arguments that are no flags are paths; else they are mistakes.
     takes_paths = False
@@ -62,23 +62,31 @@ class Command(Application):
 
     def read_settings(self, argv: list[str] | None) -> EFSQuota:
         """The settings of the command line, the file and the hub. Raises SettingsError."""
+        self.take_arguments(argv)
+        if getattr(self, "generate_config", False):
+            return EFSQuota()  # the file that is named is to be written, not read
+        return resolve(self.gather())
+
+    def take_arguments(self, argv: list[str] | None) -> None:
+        """Understand the command line. Raises SettingsError."""
         try:
             self.parse_command_line(argv)
         except SystemExit as ended:
             if ended.code in (0, None):
                 raise
             raise SettingsError("The command line is not understood. See --help-all.") from None
-        if getattr(self, "generate_config", False):
-            return EFSQuota()  # the file that is named is to be written, not read
         if self.extra_args and not self.takes_paths:
             raise SettingsError(f"{self.extra_args[0]!r} is not understood. See --help-all.")
+
+    def gather(self) -> Config:
+        """What the hub hands over, the file and the command line say. Raises SettingsError."""
         config = handed_over(os.environ)
         if self.config_file:
             config.merge(read_file(self.config_file))
         config.merge(self.cli_config)
         self._refuse_unknown(config)
         self._take_own(config)
-        return resolve(config)
+        return config
 
     def _take_own(self, config: Config) -> None:
         """The command's own settings, which a file may have too."""
@@ -116,7 +124,7 @@ class LoopCommand(Command):
         ),
     }
     aliases: dict[Any, Any] = {
-        **_SHARED_ALIASES,
+        **SHARED_ALIASES,
         "hub-url": "LoopCommand.hub_url",
         "api-token": "LoopCommand.api_token",
         "api-cert": "LoopCommand.api_cert",
@@ -225,23 +233,16 @@ class LoopCommand(Command):
         raise AssertionError("each loop's command has its own")
 
     def _hub(self) -> Any:
-        from .hub.client import HubClient, hub_from, tls_context
+        from .hub.client import access_by_hand, hub_at, hub_from
 
         token = self.api_token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
         if not token:
             raise SettingsError("Give a token of the hub: --api-token or JUPYTERHUB_API_TOKEN.")
-        if not self.hub_url:
-            if not os.environ.get("JUPYTERHUB_API_URL"):
-                raise SettingsError("Give the hub's address: --hub-url.")
-            return hub_from({**os.environ, "JUPYTERHUB_API_TOKEN": token})
-        if not self.hub_url.startswith(("http://", "https://")):
-            raise HubError(f"--hub-url {self.hub_url!r} must begin with http:// or https://")
-        tls = None
-        if self.hub_url.startswith("https:"):
-            unverified = self.api_cert.capitalize() == "False"
-            tls = tls_context(None if unverified else self.api_cert or None, verify=not unverified)
-        base = self.hub_url.rstrip("/")
-        return HubClient(base if base.endswith("/hub/api") else f"{base}/hub/api", token, tls)
+        if self.hub_url:
+            return hub_at(access_by_hand(self.hub_url, token, self.api_cert))
+        if not os.environ.get("JUPYTERHUB_API_URL"):
+            raise SettingsError("Give the hub's address: --hub-url.")
+        return hub_from({**os.environ, "JUPYTERHUB_API_TOKEN": token})
 
 
 class MonitorCommand(LoopCommand):
@@ -313,7 +314,7 @@ class ServiceCommand(Command):
             "Write a file with all settings and their defaults, and end.",
         ),
     }
-    aliases: dict[Any, Any] = dict(_SHARED_ALIASES)
+    aliases: dict[Any, Any] = dict(SHARED_ALIASES)
     generate_config = Bool(False, help="Write a file with all settings, and end.").tag(config=True)
 
     def launch(self, argv: list[str]) -> None:
@@ -375,6 +376,10 @@ def main(argv: list[str] | None = None) -> None:
         from .history.command import DatabaseCommand
 
         DatabaseCommand().launch(argv[1:])
+    elif subcommand == "doctor":
+        from .doctor.command import DoctorCommand
+
+        DoctorCommand().launch(argv[1:])
     elif subcommand == "measure":
         from .terminal.measure import MeasureCommand
 

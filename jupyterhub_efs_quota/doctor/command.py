@@ -1,0 +1,140 @@
+"""`jupyterhub-efs-quota doctor`: what may be wrong, and the line that mends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from traitlets import Bool, Unicode
+from traitlets.config import Config
+
+from ..commands import SHARED_ALIASES, Command, fail
+from ..errors import EFSQuotaError, SettingsError
+from ..hub.client import Access, access_by_hand, access_from
+from ..settings import EFSQuota, resolve
+from .checks import CHECKS
+from .finding import exit_status
+from .place import Place, entry
+from .run import run
+from .running import Running, find
+from .show import as_json, show
+
+_OF_SERVICE = ("JUPYTERHUB_API_URL", "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_SERVICE_NAME")
+_OF_HUB = ("JupyterHub", "Spawner", "ConfigurableHTTPProxy", "Authenticator")
+_CANNOT_LOOK = 2
+
+
+class DoctorCommand(Command):
+    """Look for what is wrong, and say which line mends it."""
+
+    name = "jupyterhub-efs-quota doctor"
+    description = (
+        "Look for what is wrong, and say which line mends it. Nothing is changed.\n\n"
+        "On the hub's machine, name the hub's configuration: then it is looked at, too, and the"
+        " service that the hub started is found. In the environment of a service that runs"
+        " elsewhere, no option is needed. What cannot be seen from here is said to be so, with"
+        " where to look. Exit status: 0 if nothing is wrong, 1 for warnings only, 2 if something"
+        " is wrong."
+    )
+    examples = (
+        "jupyterhub-efs-quota doctor --config=/srv/jupyterhub/jupyterhub_config.py\n"
+        "jupyterhub-efs-quota doctor --json | jq '.findings[] | select(.status == \"wrong\")'"
+    )
+    flags: dict[Any, Any] = {  # noqa: RUF012
+        "json": ({"DoctorCommand": {"as_json": True}}, "Print all findings as one JSON object."),
+    }
+    aliases: dict[Any, Any] = {  # noqa: RUF012
+        **SHARED_ALIASES,
+        "hub-url": "DoctorCommand.hub_url",
+        "api-token": "DoctorCommand.api_token",
+        "api-cert": "DoctorCommand.api_cert",
+    }
+
+    as_json = Bool(False, help="Print all findings as one JSON object.").tag(config=True)
+    hub_url = Unicode(
+        "", help="The hub's address for browsers, such as https://hub.example.org"
+    ).tag(config=True)
+    api_token = Unicode("", help="A token of the hub. Default: JUPYTERHUB_API_TOKEN.").tag(
+        config=True
+    )
+    api_cert = Unicode(
+        "", help="A CA bundle to trust for the hub's https, or False to trust anything."
+    ).tag(config=True)
+
+    def launch(self, argv: list[str]) -> None:
+        """Run the command; ends the process."""
+        try:
+            self.take_arguments(argv)
+            place = self._place()
+        except EFSQuotaError as error:
+            fail(error, _CANNOT_LOOK)
+        findings = run(CHECKS, place)
+        if self.as_json:
+            found = list(findings)
+            print(as_json(found))  # noqa: T201
+        else:
+            console = Console(markup=False, emoji=False, highlight=False)
+            found = show(findings, console)
+        sys.stdout.flush()
+        # Not by the usual end, which would wait for what hangs in a store.
+        os._exit(exit_status(found))
+
+    def _place(self) -> Place:
+        """What is known here. Raises HubError for a bad --hub-url."""
+        try:
+            config = self.gather()
+        except SettingsError as error:
+            return Place(settings_error=str(error), config_file=self.config_file)
+        of_hub = config if any(name in config for name in _OF_HUB) else None
+        settings, wrong = None, ""
+        try:
+            settings = resolve(config)
+        except SettingsError as error:
+            wrong = str(error)
+        running = _running(of_hub, settings)
+        environment = _environment(running)
+        return Place(
+            settings=settings,
+            settings_error=wrong,
+            config_file=str(Path(self.config_file).absolute()) if self.config_file else "",
+            config=of_hub,
+            environment=environment,
+            running=running,
+            access=self._access(environment),
+            hub_url=self.hub_url,
+        )
+
+    def _refuse_unknown(self, config: Config) -> None:
+        """The hub's own configuration has sections for all that the hub is made of."""
+        if not any(name in config for name in _OF_HUB):
+            super()._refuse_unknown(config)
+
+    def _access(self, environment: Mapping[str, str]) -> Access | None:
+        token = self.api_token or environment.get("JUPYTERHUB_API_TOKEN", "")
+        token = token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
+        if self.hub_url and token and (self.api_token or not environment):
+            return access_by_hand(self.hub_url, token, self.api_cert)
+        if environment.get("JUPYTERHUB_API_URL") and token:
+            return access_from({**environment, "JUPYTERHUB_API_TOKEN": token})
+        return None
+
+
+def _running(config: Config | None, settings: EFSQuota | None) -> Running | None:
+    """The service that the hub of this configuration started here."""
+    if config is None or settings is None:
+        return None
+    service = entry(config, "services", settings.service_name)
+    if service is None or "command" not in service:
+        return None
+    return find(settings.service_name, service["command"], service.get("url", ""))
+
+
+def _environment(running: Running | None) -> Mapping[str, str]:
+    """What the hub tells its service: that which runs here, or us in its place."""
+    if running is not None:
+        return running.environment
+    return os.environ if all(os.environ.get(name) for name in _OF_SERVICE) else {}

@@ -1,0 +1,38 @@
+"""The hub's configuration as the hub itself takes it, without anything being started."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from traitlets.config import Config
+
+_ANYWHERE = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - what they mean, not where to listen
+
+
+def make(config: Config) -> Any:
+    """A JupyterHub with this configuration, that does nothing."""
+    from jupyterhub.app import JupyterHub
+
+    quiet = logging.getLogger("jupyterhub_efs_quota.doctor.hub")
+    quiet.propagate = False
+    quiet.addHandler(logging.NullHandler())
+    return JupyterHub(config=config, log=quiet)
+
+
+def address(app: Any) -> str:
+    """Where the proxy of that hub listens, as this machine reaches it; ends with a slash."""
+    url = urlsplit(app.bind_url)
+    host = "127.0.0.1" if (url.hostname or "") in _ANYWHERE else url.netloc.rpartition(":")[0]
+    port = url.port or (443 if url.scheme == "https" else 80)
+    return str(urlunsplit((url.scheme, f"{host}:{port}", app.base_url, "", "")))
+
+
+def values(config: Config, spawner: type, name: str) -> Iterator[tuple[str, Any]]:
+    """Each value of a setting of the spawner, with its section: the first one counts."""
+    for kind in spawner.mro():
+        section = config.get(kind.__name__)
+        if isinstance(section, Config) and name in section:
+            yield kind.__name__, section[name]
