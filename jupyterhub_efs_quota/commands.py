@@ -20,6 +20,7 @@ from traitlets.config.loader import KVArgParseConfigLoader
 from . import __version__
 from .errors import EFSQuotaError, SettingsError
 from .logs import start_logging
+from .service_client import ServiceClient, client_from
 from .settings import EFSQuota, handed_over, read_file, resolve
 
 # How long a command that ends waits for a database that does not answer.
@@ -111,6 +112,42 @@ def fail(error: Exception, status: int = 1) -> None:
     """End a command with its reason."""
     print(f"jupyterhub-efs-quota: {error}", file=sys.stderr)
     sys.exit(status)
+
+
+class ApiCommand(Command):
+    """A command that asks the running service, as any program with a token may."""
+
+    aliases: dict[Any, Any] = {
+        "config": "Command.config_file",
+        "log-level": "EFSQuota.log_level",
+        "url": "ApiCommand.url",
+        "token-file": "ApiCommand.token_file",
+        "ca": "ApiCommand.ca",
+    }
+
+    url = Unicode(
+        "",
+        help="The service's address, such as https://hub.example.org/services/efs-quota/."
+        " Default: EFS_QUOTA_URL, or beside the hub that a user's server knows.",
+    ).tag(config=True)
+    token_file = Unicode(
+        "",
+        help="A file with a token of the hub. Default: the token in EFS_QUOTA_TOKEN or"
+        " JUPYTERHUB_API_TOKEN.",
+    ).tag(config=True)
+    ca = Unicode("", help="A CA bundle to trust for https, in place of the system's.").tag(
+        config=True
+    )
+
+    def client(self, settings: EFSQuota) -> ServiceClient:
+        """The way to the service. Raises SettingsError."""
+        return client_from(
+            os.environ,
+            url=self.url,
+            token_file=self.token_file,
+            ca=self.ca,
+            service_name=settings.service_name,
+        )
 
 
 class LoopCommand(Command):

@@ -11,8 +11,10 @@ EFSQuotaError
  ├── HistoryError           the history database cannot be used now
  │    ├── CannotCount       a file system's own counter cannot tell about this home
  │    └── ScanError         a scan cannot be read, or does not say what is asked
- └── HubError               the hub refuses us or talks nonsense
-      └── HubUnreachable    the hub does not answer at all
+ ├── HubError               the hub refuses us or talks nonsense
+ │    └── HubUnreachable    the hub does not answer at all
+ └── ServiceError           our own service refuses a command that asks it
+      └── ServiceUnreachable    it does not answer at all
 
 A message says what is wrong, where, and what to do.
 """
@@ -70,6 +72,18 @@ class HubError(EFSQuotaError):
 
 class HubUnreachable(HubError):
     """The hub does not answer: no further request makes sense now."""
+
+
+class ServiceError(EFSQuotaError):
+    """The service's API refuses what a command asks; `status` is that of its answer, if any."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ServiceUnreachable(ServiceError):
+    """The service's API does not answer."""
 
 
 OTHER = "other"
