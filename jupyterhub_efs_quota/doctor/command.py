@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from traitlets import Bool, Unicode
+from traitlets import Bool, Float, Unicode
 from traitlets.config import Config
 
 from ..commands import SHARED_ALIASES, Command, fail
 from ..errors import EFSQuotaError, SettingsError
 from ..hub.client import Access, access_by_hand, access_from
 from ..settings import EFSQuota, resolve
+from . import hub_app
 from .checks import CHECKS
 from .finding import exit_status
 from .place import Place, entry
@@ -52,6 +53,7 @@ class DoctorCommand(Command):
         "hub-url": "DoctorCommand.hub_url",
         "api-token": "DoctorCommand.api_token",
         "api-cert": "DoctorCommand.api_cert",
+        "deadline": "DoctorCommand.deadline",
     }
 
     as_json = Bool(False, help="Print all findings as one JSON object.").tag(config=True)
@@ -65,6 +67,10 @@ class DoctorCommand(Command):
         "", help="A CA bundle to trust for the hub's https, or False to trust anything."
     ).tag(config=True)
 
+    deadline = Float(
+        0.0, min=0.0, help="Seconds for each check. 0: as many as it needs on a store that is well."
+    ).tag(config=True)
+
     def launch(self, argv: list[str]) -> None:
         """Run the command; ends the process."""
         try:
@@ -72,7 +78,7 @@ class DoctorCommand(Command):
             place = self._place()
         except EFSQuotaError as error:
             fail(error, _CANNOT_LOOK)
-        findings = run(CHECKS, place)
+        findings = run(CHECKS, place, self.deadline)
         if self.as_json:
             found = list(findings)
             print(as_json(found))  # noqa: T201
@@ -95,6 +101,11 @@ class DoctorCommand(Command):
             settings = resolve(config)
         except SettingsError as error:
             wrong = str(error)
+        app = None
+        try:
+            app = hub_app.make(of_hub) if of_hub is not None else None
+        except Exception as bad:  # whatever traits and plugins raise
+            settings, wrong = None, f"The hub does not take this configuration: {bad}"
         running = _running(of_hub, settings)
         environment = _environment(running)
         return Place(
@@ -102,6 +113,7 @@ class DoctorCommand(Command):
             settings_error=wrong,
             config_file=str(Path(self.config_file).absolute()) if self.config_file else "",
             config=of_hub,
+            app=app,
             environment=environment,
             running=running,
             access=self._access(environment),

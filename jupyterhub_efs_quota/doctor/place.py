@@ -29,7 +29,7 @@ class Place:
     """What is known here.
 
     `settings` is None where they are bad: `settings_error` says why. `config` is the hub's
-    own configuration, `environment` what the hub tells its service (its own, or that of the
+    own configuration, `app` what the hub makes of it, `environment` what the hub tells its service (its own, or that of the
     service that runs here): both may be missing. `access` is how to ask the hub's API.
     """
 
@@ -37,6 +37,7 @@ class Place:
     settings_error: str = ""
     config_file: str = ""
     config: Config | None = None
+    app: Any = field(default=None, repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     running: Running | None = None
     access: Access | None = field(default=None, repr=False)

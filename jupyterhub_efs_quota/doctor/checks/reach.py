@@ -121,7 +121,7 @@ def _prefix(place: Place) -> str:
     told = place.environment.get("JUPYTERHUB_SERVICE_PREFIX")
     if told:
         return told
-    base = hub_app.make(place.config).base_url if place.config is not None else "/"
+    base = place.app.base_url if place.app is not None else "/"
     return f"{base}services/{_name(place)}/"
 
 
@@ -132,13 +132,12 @@ def _public(place: Place) -> str | None:
     told = place.environment.get("JUPYTERHUB_PUBLIC_HUB_URL", "")
     if told:
         return told.removesuffix("/").removesuffix("/hub") + "/"
-    if place.config is None:
+    if place.app is None:
         return None
-    app = hub_app.make(place.config)
     host, port = (os.environ.get(f"PROXY_PUBLIC_SERVICE_{name}") for name in ("HOST", "PORT"))
     if host and port:  # Zero to JupyterHub: the proxy is another pod
-        return f"http://{host}:{port}{app.base_url}"
-    return hub_app.address(app)
+        return f"http://{host}:{port}{place.app.base_url}"
+    return hub_app.address(place.app)
 
 
 def _same_host(place: Place, url: str) -> bool:

@@ -27,7 +27,7 @@ def look(place: Place) -> Iterator[Finding]:
         yield not_looked_at(_WHAT, "The hub's configuration is not seen from here.", HUB_MACHINE)
         yield not_looked_at(_LIMIT, "The hub's configuration is not seen from here.", HUB_MACHINE)
         return
-    spawner = hub_app.make(place.config).spawner_class
+    spawner = place.app.spawner_class
     hooks = list(hub_app.values(place.config, spawner, _TRAIT))
     section, hook = hooks[0] if hooks else ("Spawner", None)
     called = calls_ours(hook)
