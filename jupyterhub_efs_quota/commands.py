@@ -6,6 +6,7 @@ Without a subcommand it is the service that the hub starts.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -51,8 +52,8 @@ class Command(Application):
     classes: ClassesType = [EFSQuota]
     aliases: dict[Any, Any] = dict(SHARED_ALIASES)
     flags: dict[Any, Any] = {}
-    # Whether arguments that are no flags are paths; else they are mistakes.
-    takes_paths = False
+    # Whether there are arguments that are no flags, such as paths; else they are mistakes.
+    takes_arguments = False
 
     config_file = Unicode("", help="A file with `c.EFSQuota.…` lines to read.").tag(config=True)
 
@@ -76,7 +77,7 @@ class Command(Application):
             if ended.code in (0, None):
                 raise
             raise SettingsError("The command line is not understood. See --help-all.") from None
-        if self.extra_args and not self.takes_paths:
+        if self.extra_args and not self.takes_arguments:
             raise SettingsError(f"{self.extra_args[0]!r} is not understood. See --help-all.")
 
     def gather(self) -> Config:
@@ -335,15 +336,21 @@ class ReaperCommand(LoopCommand):
 class ServiceCommand(Command):
     """Storage quotas for JupyterHub homes: the service that the hub starts.
 
-    Other commands: `monitor`, `reaper`, `check`, `measure` and `database`; each has --help.
+    For the other commands see `description`; each has --help.
     """
 
     name = "jupyterhub-efs-quota"
     description = (
         "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
-        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `check`, `measure` and"
-        " `database`;"
-        " each has --help."
+        "Other commands, as in `jupyterhub-efs-quota doctor`; each has --help:\n"
+        "    doctor                           what is wrong, and the line that mends it\n"
+        "    users, show, explain             who holds what, and why\n"
+        "    set-quota, reset-quota           another quota for one user\n"
+        "    history, runs                    what was measured and done\n"
+        "    measure                          what folders hold, without a hub\n"
+        "    monitor, reaper                  the loops, by hand or by cron\n"
+        "    check                            how a user stands, from one file\n"
+        "    database                         the history database's revision"
     )
     flags: dict[Any, Any] = {
         "generate-config": (
@@ -397,6 +404,23 @@ class ServiceCommand(Command):
         print(f"Wrote {path}")
 
 
+# The commands by their names, with the modules that hold them: each loads only its own.
+_COMMANDS = {
+    "monitor": ("commands", "MonitorCommand"),
+    "reaper": ("commands", "ReaperCommand"),
+    "database": ("history.command", "DatabaseCommand"),
+    "measure": ("terminal.measure", "MeasureCommand"),
+    "doctor": ("doctor.command", "DoctorCommand"),
+    "users": ("remote.users", "UsersCommand"),
+    "show": ("remote.show", "ShowCommand"),
+    "explain": ("remote.show", "ExplainCommand"),
+    "set-quota": ("remote.quota", "SetQuotaCommand"),
+    "reset-quota": ("remote.quota", "ResetQuotaCommand"),
+    "history": ("remote.history", "HistoryCommand"),
+    "runs": ("remote.history", "RunsCommand"),
+}
+
+
 def main(argv: list[str] | None = None) -> None:
     """`jupyterhub-efs-quota`."""
     argv = sys.argv[1:] if argv is None else argv
@@ -405,21 +429,9 @@ def main(argv: list[str] | None = None) -> None:
         from .check import main as check
 
         check(argv[1:])
-    elif subcommand == "monitor":
-        MonitorCommand().launch(argv[1:])
-    elif subcommand == "reaper":
-        ReaperCommand().launch(argv[1:])
-    elif subcommand == "database":
-        from .history.command import DatabaseCommand
-
-        DatabaseCommand().launch(argv[1:])
-    elif subcommand == "doctor":
-        from .doctor.command import DoctorCommand
-
-        DoctorCommand().launch(argv[1:])
-    elif subcommand == "measure":
-        from .terminal.measure import MeasureCommand
-
-        MeasureCommand().launch(argv[1:])
+    elif subcommand in _COMMANDS:
+        module, name = _COMMANDS[subcommand]
+        command = getattr(importlib.import_module(f".{module}", __package__), name)
+        command().launch(argv[1:])
     else:
         ServiceCommand().launch(argv)

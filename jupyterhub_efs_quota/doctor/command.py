@@ -50,12 +50,16 @@ class DoctorCommand(Command):
     }
     aliases: dict[Any, Any] = {  # noqa: RUF012
         **SHARED_ALIASES,
+        "config": "DoctorCommand.config_file",
         "hub-url": "DoctorCommand.hub_url",
         "api-token": "DoctorCommand.api_token",
         "api-cert": "DoctorCommand.api_cert",
         "deadline": "DoctorCommand.deadline",
     }
 
+    config_file = Unicode(
+        "", help="The hub's own configuration, or a file with `c.EFSQuota.…` lines."
+    ).tag(config=True)
     as_json = Bool(False, help="Print all findings as one JSON object.").tag(config=True)
     hub_url = Unicode(
         "", help="The hub's address for browsers, such as https://hub.example.org"

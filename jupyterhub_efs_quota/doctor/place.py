@@ -29,8 +29,9 @@ class Place:
     """What is known here.
 
     `settings` is None where they are bad: `settings_error` says why. `config` is the hub's
-    own configuration, `app` what the hub makes of it, `environment` what the hub tells its service (its own, or that of the
-    service that runs here): both may be missing. `access` is how to ask the hub's API.
+    own configuration, and `app` what the hub makes of it. `environment` is what the hub tells
+    its service (us in its place, or that which runs here). All may be missing. `access` is
+    how to ask the hub's API, `hub_url` its address for browsers, if it was given.
     """
 
     settings: EFSQuota | None = None

@@ -62,7 +62,7 @@ class MeasureCommand(Command):
         "jupyterhub-efs-quota measure --export=scan.gz /home\n"
         "jupyterhub-efs-quota measure --from=scan.gz /home/alice"
     )
-    takes_paths = True
+    takes_arguments = True
     flags: dict[Any, Any] = {
         "json": (
             {"MeasureCommand": {"as_json": True}},
