@@ -42,6 +42,7 @@ from .metrics.exposition import Exposition
 from .openondemand import QuotaFile
 from .remeasure import Remeasure, make_workers, utcnow
 from .settings import EFSQuota
+from .users.quotas import Quotas
 from .web.application import load_templates, make_application
 from .web.metrics import serve_metrics
 from .web.parts import Parts
@@ -49,6 +50,8 @@ from .web.parts import Parts
 log = logging.getLogger(__name__)
 
 _PARENT_POLL_MS = 1000
+# Whoever sends more is cut off. What is asked of us is a few lines.
+MOST_BODY_BYTES = 1024 * 1024
 
 
 class Service:
@@ -144,10 +147,14 @@ class Service:
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,
             history=history,
+            quotas=None if self._wrong else self._quotas(rooms),
             counted=rooms.counted,
             exposition=self._exposition(rooms),
             directories=Directories(rooms.homes),
         )
+
+    def _quotas(self, rooms: Rooms) -> Quotas:
+        return Quotas(self._settings, rooms.store, rooms.clock, rooms.history, rooms.board)
 
     def _open_history(self, board: Board) -> History | None:
         if self._wrong is not None:
@@ -210,6 +217,7 @@ class Service:
             application,
             ssl_options=internal_tls(self._environment, ssl.Purpose.CLIENT_AUTH),
             xheaders=True,
+            max_body_size=MOST_BODY_BYTES,
         )
         listen(server, self._environment["JUPYTERHUB_SERVICE_URL"])
         return server

@@ -8,6 +8,8 @@ EFSQuotaError
  │    └── LockHeld          somebody else is at work on this user
  ├── HomeError              a home that is outside the home root, or no directory
  ├── MeasureError           a measurement brought no answer
+ ├── WishError              somebody asks for what makes no sense
+ ├── CannotChange           a quota cannot be changed as things stand
  ├── HistoryError           the history database cannot be used now
  │    ├── CannotCount       a file system's own counter cannot tell about this home
  │    └── ScanError         a scan cannot be read, or does not say what is asked
@@ -52,6 +54,14 @@ class HomeError(EFSQuotaError):
 
 class MeasureError(EFSQuotaError):
     """A measurement brought no answer: its worker died or the meter failed."""
+
+
+class WishError(EFSQuotaError):
+    """Somebody asks for what makes no sense, as a quota that ends in the past."""
+
+
+class CannotChange(EFSQuotaError):
+    """A quota cannot be changed as things stand: the message says why."""
 
 
 class HistoryError(EFSQuotaError):

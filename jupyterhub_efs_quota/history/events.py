@@ -33,6 +33,9 @@ class ActionKind(str, Enum):
     QUOTA = "quota-changed"
 
 
+# What a change of state is called beside them.
+STATE_CHANGED = "state-changed"
+
 # A summary as it is stored: `reading.pack` and `unpack`.
 Packed: TypeAlias = bytes
 

@@ -239,7 +239,7 @@ static void hand_over(struct worker *worker, struct directory *where)
     worker->found_count = 0;
     add_up(worker);
     add_own(worker, where);
-    worker->crowded = walk->open > walk->task->most_open / 2;
+    worker->crowded = walk->open > most_kept(walk) / 2;
     call_one(walk);
     unlock(&walk->lock);
 }

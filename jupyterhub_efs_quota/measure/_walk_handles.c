@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+enum { KEPT_BY_ANY = 64, KEPT_BY_EACH = 16 };
+
 /* No longer keep a directory's handle; the caller closes it. With the lock held. */
 static int give_up(struct walk *walk, struct directory *here)
 {
@@ -38,6 +40,14 @@ static bool close_one(struct walk *walk)
     return false;
 }
 
+/* Each thread that waits for a far store leaves a few directories behind; with few threads,
+   more open ones only cost time. */
+int most_kept(const struct walk *walk)
+{
+    int of_threads = KEPT_BY_ANY + KEPT_BY_EACH * walk->started;
+    return of_threads < walk->task->most_open ? of_threads : walk->task->most_open;
+}
+
 void keep(struct walk *walk, struct directory *here, int handle)
 {
     if (here->handle >= 0) { /* another thread was quicker */
@@ -51,7 +61,7 @@ void keep(struct walk *walk, struct directory *here, int handle)
     *(walk->newest ? &walk->newest->newer : &walk->oldest) = here;
     walk->newest = here;
     walk->open++;
-    while (walk->open > walk->task->most_open && close_one(walk))
+    while (walk->open > most_kept(walk) && close_one(walk))
         ;
 }
 

@@ -235,6 +235,8 @@ int finish_tally(struct walk *walk);
 
 /* ---- _walk_handles.c -------------------------------------------------------------- */
 
+/* How many handles are kept at most, now. With the lock held. */
+int most_kept(const struct walk *walk);
 /* Keep a handle for those who come after. With the lock held. */
 void keep(struct walk *walk, struct directory *here, int handle);
 

@@ -12,6 +12,7 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
 from . import handlers
+from .api import handlers as api
 from .metrics import Metrics
 from .openondemand import OpenOnDemandQuotas
 from .parts import Parts
@@ -52,6 +53,7 @@ def make_application(
             {**given, "api_token": api_token, "budget_secs": verify_secs},
         ),
         (rf"{prefix}api/users/([^/]+)/refused", handlers.Refused, from_hub),
+        *api.routes(prefix, parts),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
         (rf"{prefix}static/(.*)", web.StaticFileHandler, {"path": str(_HERE / "static")}),
     ]

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from jinja2 import Environment
 
-from ..board import Board
+from ..board import MEASURING, Board
 from ..control.store import ControlStore
 from ..directories import Directories
-from ..errors import SettingsError
+from ..errors import LockHeld, SettingsError, kind_of
+from ..history.asking import Asking
 from ..history.recorder import Recorder
 from ..measure.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
@@ -19,6 +20,7 @@ from ..metrics.exposition import Exposition
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
+from ..users.quotas import Quotas
 
 # What metrics call the part of the service that answers browsers and the hub.
 PAGES = "Pages"
@@ -27,7 +29,8 @@ PAGES = "Pages"
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` is None where the settings are bad: then nothing can be measured.
+    `remeasure` and `quotas` are None where the settings are bad: then nothing can be measured
+    or changed.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Parts:
         directories: Directories,
         admins_exempt: bool = True,
         history: Recorder | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -58,9 +62,19 @@ class Parts:
         self.directories = directories
         self.admins_exempt = admins_exempt
         self.history = history or Recorder()
+        # Questions to the history have threads of their own: see `Asking`.
+        self.asking = Asking(self.history)
+        self._quotas = quotas
         self._counted = counted
         self._remeasure = remeasure
         self._measuring: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def quotas(self) -> Quotas:
+        """Who explains and changes quotas. Raises SettingsError where the settings are bad."""
+        if self._quotas is None:
+            raise SettingsError("Nothing is said or changed until the settings are mended.")
+        return self._quotas
 
     def measuring(self, user: str) -> bool:
         """Whether a measurement that the user asked for is going on."""
@@ -100,8 +114,13 @@ class Parts:
         self._measuring.pop(user, None)
         # Whoever waits for it is told; nobody else needs to be.
         error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.failed(error)
+        if error is None:
+            return
+        self.failed(error)
+        row = self.board.get(user)
+        if row is not None and not isinstance(error, LockHeld):
+            # Who asked and did not wait finds it there.
+            self.board.failed(row.user, str(error), by=MEASURING, kind=kind_of(error))
 
 
 def _able(remeasure: Remeasure | None) -> Remeasure:

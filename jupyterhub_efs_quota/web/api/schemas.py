@@ -5,9 +5,12 @@ What fills them is in `users/as_json.py`, and the tests hold both together.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
+from ...history.events import Outcome
 from ...quota.record import COMMON_FIELDS, OWN_FIELDS, State
+from ...users.explain import Cause, WouldChange
 
 Schema = dict[str, Any]
 
@@ -16,7 +19,14 @@ FLAG: Schema = {"type": "boolean"}
 WHOLE: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
 TIME: Schema = {"type": "string", "format": "date-time"}
-STATE: Schema = {"type": "string", "enum": [state.value for state in State]}
+
+
+def one_of(words: type[Enum]) -> Schema:
+    """One of the words of an enumeration."""
+    return {"type": "string", "enum": [word.value for word in words]}
+
+
+STATE = one_of(State)
 
 
 def ref(name: str) -> Schema:
@@ -155,9 +165,12 @@ SCHEMAS: dict[str, Schema] = {
             thing(
                 "A rule that says something of this user.",
                 rule=said(TEXT, "As `source` of a quota."),
-                bytes=WHOLE,
-                files=WHOLE,
-                wins=said(FLAG, "Whether this is the rule that gave the quota in bytes."),
+                bytes=known(WHOLE, "null: it says nothing of bytes."),
+                files=known(WHOLE, "0: no limit on files; null: it says nothing of files."),
+                gives=array(
+                    {"type": "string", "enum": ["bytes", "files"]},
+                    "Of what this rule has the last word.",
+                ),
                 sentence=_SENTENCE,
             ),
             "All of them, the weakest first.",
@@ -165,23 +178,7 @@ SCHEMAS: dict[str, Schema] = {
         state=thing(
             "The state and what led to it.",
             state=STATE,
-            causes=array(
-                {
-                    "type": "string",
-                    "enum": [
-                        "no-quota",
-                        "not-measured",
-                        "over-bytes",
-                        "over-files",
-                        "nearing-bytes",
-                        "nearing-files",
-                        "in-grace",
-                        "lockout-disabled",
-                        "timed-out",
-                        "within",
-                    ],
-                }
-            ),
+            causes=array(one_of(Cause)),
             used_bytes=known(WHOLE, "null: never measured."),
             used_files=known(WHOLE),
             measured=known(TIME, "When the last measurement ended."),
@@ -190,17 +187,7 @@ SCHEMAS: dict[str, Schema] = {
         would_change=array(
             thing(
                 "Something that would change the state or the quota.",
-                change={
-                    "type": "string",
-                    "enum": [
-                        "free-space",
-                        "larger-quota",
-                        "use-more",
-                        "measure",
-                        "grace-ends",
-                        "quota-ends",
-                    ],
-                },
+                change=one_of(WouldChange),
                 bytes=known(WHOLE, "How many: to free, of a quota large enough, or more used."),
                 files=known(WHOLE, "The same of files."),
                 time=known(TIME, "When it happens by itself."),
@@ -256,7 +243,7 @@ SCHEMAS: dict[str, Schema] = {
         host=TEXT,
         started=TIME,
         completed=TIME,
-        outcome={"type": "string", "enum": ["success", "failure", "skipped"]},
+        outcome=one_of(Outcome),
         error=known(TEXT),
         counts={"type": "object", "additionalProperties": WHOLE},
     ),
