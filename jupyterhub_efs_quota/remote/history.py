@@ -138,9 +138,10 @@ class RunsCommand(TimeCommand):
 
 
 def _show_measurements(output: Output, answer: dict[str, Any]) -> None:
-    rows, before = [], None
+    rows: list[tuple[str, ...]] = []
+    before: int | None = None
     for each in answer["items"]:
-        change = None if before is None else each["counted"] - before
+        change = None if before is None else int(each["counted"]) - before
         before = each["counted"]
         rows.append(
             (

@@ -16,10 +16,14 @@ from pathlib import Path
 
 from jupyterhub.utils import random_port
 
-from ..conftest import environment
+from jupyterhub_efs_quota.configure import CUSTOM_SCOPES
+from jupyterhub_efs_quota.homes import escape
+
+from ..conftest import environment, fill
 
 # What the tests do in the hub, they do with this.
 ADMIN_TOKEN = "an-admin-token-of-the-tests"
+POOR_TOKEN = "a-token-that-may-little"
 
 BEGIN = """
 import os
@@ -34,17 +38,24 @@ if os.environ.get("CONFIGURABLE_HTTP_PROXY"):
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
 c.Authenticator.admin_users = {{"root-of-the-hub"}}
+c.Authenticator.allowed_users = {{"alice", "homer@example.org"}}
 c.JupyterHub.spawner_class = "simple"
-c.JupyterHub.services = [{{"name": "tests", "api_token": "{token}"}}]
+c.JupyterHub.services = [
+    {{"name": "tests", "api_token": "{token}"}},
+    {{"name": "poor", "api_token": "{poor_token}"}},
+]
 c.JupyterHub.load_roles = [
     {{
         "name": "tests",
         "services": ["tests"],
         "scopes": ["admin:users", "admin:groups", "tokens", "access:services",
-                   "custom:efs-quota:admin", "read:metrics"],
-    }}
+                   "custom:efs-quota:admin"],
+    }},
+    {{"name": "poor", "services": ["poor"],
+      "scopes": ["list:users!user=alice", "read:users:activity", "read:servers",
+                 "access:services", "custom:efs-quota:read!user=alice"]}},
 ]
-c.JupyterHub.custom_scopes = {{"custom:efs-quota:admin": {admin_scope}}}
+c.JupyterHub.custom_scopes = {scopes}
 """
 END = """
 from jupyterhub_efs_quota import setup
@@ -64,16 +75,17 @@ class Site:
     """A hub below a directory. `config` is its file, which a test may write anew."""
 
     def __init__(self, tmp: Path, begin: str = BEGIN, end: str = END):
-        from jupyterhub_efs_quota.configure import CUSTOM_SCOPES
-
         self.tmp = tmp
         self.homes, self.control = tmp / "users", tmp / "quota-control"
         for directory in (self.homes, self.control):
             directory.mkdir(parents=True)
+        for user, size in (("alice", 12_000), ("homer@example.org", 100), ("root-of-the-hub", 1)):
+            fill(self.homes / escape(user), size)
         self.values = {
             "tmp": tmp,
             "token": ADMIN_TOKEN,
-            "admin_scope": CUSTOM_SCOPES["custom:efs-quota:admin"],
+            "poor_token": POOR_TOKEN,
+            "scopes": CUSTOM_SCOPES,
             **{name: random_port() for name in ("public", "hub", "proxy", "service")},
         }
         self.begin, self.end = begin.format(**self.values), end.format(**self.values)
@@ -134,15 +146,6 @@ class Site:
             assert time.monotonic() < end, (self.tmp / "hub.log").read_text()[-4000:]
             assert self.process.poll() is None, (self.tmp / "hub.log").read_text()[-4000:]
             time.sleep(0.1)
-
-    def add_user(self, name, size=100):
-        """A user of the hub with a home."""
-        from jupyterhub_efs_quota.homes import escape
-
-        from ..conftest import fill
-
-        self.ask(f"/hub/api/users/{urllib.request.quote(name, safe='')}", "POST")
-        return fill(self.homes / escape(name), size)
 
 
 class Ran:
