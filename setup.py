@@ -60,6 +60,7 @@ setup(
         "jupyterhub_efs_quota.web": ["templates/*.html", "static/*"],
     },
     install_requires=[
+        "aiosmtplib>=3",
         "alembic>=1.12",
         "jinja2>=3.1",
         "jupyterhub>=5.4,<7",
@@ -67,6 +68,7 @@ setup(
         "PyYAML>=6",
         "SQLAlchemy>=2.0.10",
         "rich>=13",
+        "statsd>=4",
         "tornado>=6.4",
         "traitlets>=5.9",
     ],
@@ -74,6 +76,7 @@ setup(
         "postgresql": ["psycopg[binary]>=3.1"],
         "dask": ["distributed>=2024.1"],
         "test": [
+            "aiosmtpd",
             "beautifulsoup4",
             "coverage",
             "distributed>=2024.1",

@@ -226,7 +226,8 @@ class LoopCommand(Command):
             history=history,
         )
         work, name, period = self.cycle(rooms, remeasure)
-        cycle = recorded(rooms, name, work)
+        # What would be done is no run, and is said of a job that is switched off, too.
+        cycle = work.run_once if self.dry_run else recorded(rooms, name, work)
         try:
             if self.once:
                 planned = await cycle()
@@ -245,6 +246,7 @@ class LoopCommand(Command):
                 server.stop()
         finally:
             await workers.end()
+            rooms.timings.close()
 
     def _serve_metrics(self, rooms: Any, loop: Any, workers: Any) -> Any:
         from .metrics.dirsize import make_dirsize

@@ -34,9 +34,10 @@ CUSTOM_SCOPES: dict[str, dict[str, Any]] = {
         "description": "Change storage quotas",
         "subscopes": ["custom:efs-quota:read"],
     },
+    "custom:efs-quota:report": {"description": "Report runs of jobs to the quota service"},
     "custom:efs-quota:admin": {
         "description": "Administer storage quotas",
-        "subscopes": ["custom:efs-quota:manage"],
+        "subscopes": ["custom:efs-quota:manage", "custom:efs-quota:report"],
     },
 }
 TEMPLATES = Path(__file__).parent / "hub" / "templates"

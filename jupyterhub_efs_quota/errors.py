@@ -13,6 +13,8 @@ EFSQuotaError
  ├── HistoryError           the history database cannot be used now
  │    ├── CannotCount       a file system's own counter cannot tell about this home
  │    └── ScanError         a scan cannot be read, or does not say what is asked
+ ├── BadRun                 a run of a job that cannot be, or a name that no job has
+ ├── NotifyError            a mail cannot be sent
  ├── HubError               the hub refuses us or talks nonsense
  │    └── HubUnreachable    the hub does not answer at all
  └── ServiceError           our own service refuses a command that asks it
@@ -82,6 +84,14 @@ class HubError(EFSQuotaError):
 
 class HubUnreachable(HubError):
     """The hub does not answer: no further request makes sense now."""
+
+
+class BadRun(EFSQuotaError):
+    """A run of a job that cannot be, or a name that no job or host has."""
+
+
+class NotifyError(EFSQuotaError):
+    """A mail cannot be sent: the message says what to look at."""
 
 
 class ServiceError(EFSQuotaError):

@@ -25,12 +25,13 @@ class Outcome(str, Enum):
 
 
 class ActionKind(str, Enum):
-    """What was done to a user."""
+    """What was done: to a user, or to a job."""
 
     STOPPED = "server-stopped"
     REFUSED = "spawn-refused"
     RESCUED = "spawn-rescued"
     QUOTA = "quota-changed"
+    SWITCHED = "job-switched"
 
 
 # What a change of state is called beside them.

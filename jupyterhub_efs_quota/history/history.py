@@ -213,9 +213,13 @@ class History(Recorder):
         """Runs of jobs, the newest first: see `reading.all_runs`."""
         return self._ask(reading.all_runs, **wanted)
 
-    def job_names(self) -> list[str]:
-        """The names of all jobs that have runs on record."""
-        return self._ask(reading.job_names)
+    def job_runs(self, name: str, **wanted: Any) -> list[Run]:
+        """The last runs of a job, the newest first: see `reading.job_runs`."""
+        return self._ask(reading.job_runs, name, **wanted)
+
+    def job_names(self, most: int | None = None) -> list[str]:
+        """The names of all jobs that have runs on record, or the first of them."""
+        return self._ask(reading.job_names, most)
 
     def state_changes(self, **wanted: Any) -> Page[StateChange]:
         """Changes of state, the newest first: see `reading.changes_of_state`."""

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
@@ -39,6 +39,7 @@ from .tables import (
 
 T = TypeVar("T")
 
+LONGEST_RUN = timedelta(days=31)
 # How many values one statement takes, well below the least that a database allows.
 _MANY = 500
 
@@ -249,9 +250,43 @@ def all_runs(
     return Page([_run(row) for row in found], total or 0)
 
 
-def job_names(connection: Connection) -> list[str]:
-    """The names of all jobs that ever ran, as far as that is on record."""
-    return list(connection.scalars(select(runs.c.name).distinct().order_by(runs.c.name)))
+def job_runs(
+    connection: Connection,
+    name: str,
+    *,
+    host: str | None = None,
+    outcomes: Collection[str] | None = None,
+    completed_since: datetime | None = None,
+    limit: int | None = 100,
+) -> list[Run]:
+    """The last runs of a job, the newest by its start first; not counted, so it is soon told."""
+    conditions: list[ColumnElement[bool]] = [runs.c.name == name]
+    if host is not None:
+        conditions.append(runs.c.host == host)
+    if outcomes is not None:
+        conditions.append(runs.c.outcome.in_(sorted(outcomes)))
+    if completed_since is not None:
+        # Those that began long before are not looked for: no run takes as long.
+        conditions.append(runs.c.started >= completed_since - LONGEST_RUN)
+        conditions.append(runs.c.completed >= completed_since)
+    statement = _columns(Run, runs).where(*conditions).limit(limit)
+    order = (runs.c.started.desc(), runs.c.id.desc())
+    return [_run(row) for row in connection.execute(statement.order_by(*order))]
+
+
+def job_names(connection: Connection, most: int | None = None) -> list[str]:
+    """The names of all jobs that ever ran, as far as that is on record, or the first of them."""
+    # From one name to the next by the index: there are few names, and many runs.
+    names: list[str] = []
+    while most is None or len(names) < most:
+        statement = select(func.min(runs.c.name))
+        if names:
+            statement = statement.where(runs.c.name > names[-1])
+        following = connection.scalar(statement)
+        if following is None:
+            break
+        names.append(following)
+    return names
 
 
 def changes_of_state(

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
+from ..activity.activity import Activity
+from ..activity.timings import Timings, timings_of
 from ..board import Board
 from ..control.store import ControlStore
 from ..errors import LockHeld, StoreError, kind_of
@@ -50,6 +52,12 @@ class Rooms:
     history: Recorder = field(default_factory=Recorder)
     counted: Counted = field(default_factory=Counted)
     quota_file: QuotaFile | None = None
+    timings: Timings = field(default_factory=Timings)
+
+    @property
+    def activity(self) -> Activity:
+        """Where runs are told."""
+        return Activity(self.history, self.counted, self.timings)
 
     @property
     def homes(self) -> Homes:
@@ -75,6 +83,7 @@ def make_rooms(
         utcnow,
         history,
         quota_file=quota_file(settings),
+        timings=timings_of(settings),
     )
 
 

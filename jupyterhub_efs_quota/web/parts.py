@@ -8,6 +8,7 @@ from datetime import datetime
 
 from jinja2 import Environment
 
+from ..activity.jobs import Jobs
 from ..board import MEASURING, Board
 from ..control.store import ControlStore
 from ..directories import Directories
@@ -29,8 +30,8 @@ PAGES = "Pages"
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` and `quotas` are None where the settings are bad: then nothing can be measured
-    or changed.
+    `remeasure`, `quotas` and `jobs` are None where the settings are bad: then nothing can be
+    measured, changed or reported.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Parts:
         admins_exempt: bool = True,
         history: Recorder | None = None,
         quotas: Quotas | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -65,6 +67,7 @@ class Parts:
         # Questions to the history have threads of their own: see `Asking`.
         self.asking = Asking(self.history)
         self._quotas = quotas
+        self._jobs = jobs
         self._counted = counted
         self._remeasure = remeasure
         self._measuring: dict[str, asyncio.Task[None]] = {}
@@ -75,6 +78,13 @@ class Parts:
         if self._quotas is None:
             raise SettingsError("Nothing is said or changed until the settings are mended.")
         return self._quotas
+
+    @property
+    def jobs(self) -> Jobs:
+        """All jobs. Raises SettingsError where the settings are bad."""
+        if self._jobs is None:
+            raise SettingsError("Nothing is known of jobs until the settings are mended.")
+        return self._jobs
 
     def measuring(self, user: str) -> bool:
         """Whether a measurement that the user asked for is going on."""

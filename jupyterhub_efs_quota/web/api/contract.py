@@ -16,11 +16,11 @@ from ...history.events import Outcome
 from ...quota.record import State
 from ...users.table import SORTS
 from .schemas import SCHEMAS, ref
-from .values import Choice, Flag, Seconds, Size, Text, Time, Value, Whole
+from .values import Choice, Counts, Flag, JobName, Seconds, Size, Text, Time, Value, Whole
 
 MOST_ROWS, MOST_POINTS, MOST_WAIT_SECS = 1000, 5000, 60.0
 MOST_BODY_BYTES = 64 * 1024
-LONGEST_NAME, LONGEST_REASON = 255, 500
+LONGEST_NAME, LONGEST_REASON, LONGEST_ERROR = 255, 500, 4000
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Body:
-    """A JSON object: its fields, of which at least one of `some` has to be there."""
+    """A JSON object: its fields; all of `needed` have to be there, and one of `some`."""
 
     fields: Sequence[Parameter]
-    some: Sequence[str]
+    some: Sequence[str] = ()
+    needed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,29 @@ _QUOTA = Body(
         Parameter("reason", Text(LONGEST_REASON), "Why; it is on record and shown to the user."),
     ),
     some=("bytes", "files"),
+)
+
+_RUN = Body(
+    (
+        Parameter("job", JobName(), "The name of the job."),
+        Parameter("host", JobName(), "The machine that it ran on; without a colon."),
+        Parameter("started", Time(), "When it began."),
+        Parameter("completed", Time(), "When it ended."),
+        Parameter(
+            "outcome", Choice([each.value for each in Outcome]), "How it ended; absent: success."
+        ),
+        Parameter("error", Text(LONGEST_ERROR), "What went wrong, in a line."),
+        Parameter("counts", Counts(), "What it counted: numbers by name."),
+    ),
+    needed=("job", "host", "started", "completed"),
+)
+_SWITCH = Body(
+    (
+        Parameter("job", JobName(), "Which job; it need not have run yet."),
+        Parameter("on", Flag(), "Whether it is to be on."),
+        Parameter("reason", Text(LONGEST_REASON), "Why; it is on record and in the file."),
+    ),
+    needed=("job", "on"),
 )
 
 OPERATIONS = (
@@ -193,6 +217,28 @@ OPERATIONS = (
         ),
         also=(503,), tags=("all",),
     ),
+    Operation(
+        "reportRun", "post", "/runs", "Report a run of a job of yours",
+        "`custom:efs-quota:report`.", {201: "Run"}, body=_RUN, also=(413,), tags=("jobs",),
+        text="The answer is the run as it is stored. The service's own jobs cannot be reported,"
+        " nor a run that completed before it started, or in the future.",
+    ),
+    Operation(
+        "listJobs", "get", "/jobs", "All jobs: the last runs, the next one, what checks say",
+        "`custom:efs-quota:read`, without a filter.", {200: "Jobs"}, also=(503,), tags=("jobs",),
+    ),
+    Operation(
+        "getSwitch", "get", "/jobs/switch", "Whether a job is switched on",
+        "`custom:efs-quota:report`, or `custom:efs-quota:read` without a filter.",
+        {200: "Switch"}, (Parameter("job", JobName(), "Which job; it need not have run yet."),),
+        also=(503,), tags=("jobs",), text="Without `job` it is an error.",
+    ),
+    Operation(
+        "setSwitch", "put", "/jobs/switch", "Switch a job on or off, on all machines",
+        "`custom:efs-quota:admin`.", {200: "Switch"}, body=_SWITCH, also=(413, 503),
+        tags=("jobs",),
+        text="A job that is off does nothing but say so, each time it should run.",
+    ),
 )  # fmt: skip
 
 _ERRORS = {
@@ -226,6 +272,7 @@ def document(server: str, version: str) -> dict[str, Any]:
         "tags": [
             {"name": "users", "description": "Users and their quotas"},
             {"name": "all", "description": "What happened"},
+            {"name": "jobs", "description": "Jobs, ours and the site's"},
         ],
         "paths": paths,
         "components": {
@@ -289,12 +336,16 @@ def _queries(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _body(body: Body) -> dict[str, Any]:
-    return {
+    schema: dict[str, Any] = {
         "type": "object",
         "properties": {each.name: each.schema for each in body.fields},
         "additionalProperties": False,
-        "anyOf": [{"required": [name]} for name in body.some],
     }
+    if body.needed:
+        schema["required"] = list(body.needed)
+    if body.some:
+        schema["anyOf"] = [{"required": [name]} for name in body.some]
+    return schema
 
 
 def _response(description: str, schema: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tornado import web
 
 from ... import __version__
 from ...errors import (
+    BadRun,
     BrokenFile,
     CannotChange,
     EFSQuotaError,
@@ -23,7 +24,7 @@ from ...errors import (
     WishError,
 )
 from ..parts import Parts
-from . import changing, past, users
+from . import changing, jobs, past, users
 from .call import Answer, Call
 from .contract import OPERATIONS, Operation, document, pattern
 from .request import read_body, read_query
@@ -42,10 +43,15 @@ ANSWERS: Mapping[str, Callable[[Call], Awaitable[Answer]]] = {
     "resetQuota": changing.reset_quota,
     "listChanges": past.list_changes,
     "listRuns": past.list_runs,
+    "reportRun": jobs.report_run,
+    "listJobs": jobs.list_jobs,
+    "getSwitch": jobs.get_switch,
+    "setSwitch": jobs.set_switch,
 }
 # Errors of ours that are no fault of the service, or of the store or database behind it.
 _STATUS: Mapping[type[EFSQuotaError], int] = {
     WishError: 400,
+    BadRun: 400,
     CannotChange: 409,
     LockHeld: 409,
     BrokenFile: 409,
@@ -101,7 +107,7 @@ class Api(HubOAuthenticated, Json):  # type: ignore[misc]
                 " page, the cookie and the XSRF token.",
             )
         self._visitor = visitor_of(model, set(self.hub_auth.access_scopes))
-        if not self._visitor.sees_anybody:
+        if not self._visitor.may_anything:
             raise web.HTTPError(403, "Your token has none of the scopes custom:efs-quota:….")
         self._given = {
             **read_query(self._operation, self.request.query_arguments),

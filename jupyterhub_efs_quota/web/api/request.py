@@ -43,7 +43,10 @@ def read_body(operation: Operation, data: bytes) -> dict[str, Any]:
         raise web.HTTPError(413, f"The body is larger than {MOST_BODY_BYTES} bytes.")
     given = _object(data)
     _refuse_unknown("field", set(given), body.fields)
-    if not any(given.get(name) is not None for name in body.some):
+    missing = next((name for name in body.needed if given.get(name) is None), None)
+    if missing is not None:
+        raise web.HTTPError(400, f"The body needs {missing}.")
+    if body.some and not any(given.get(name) is not None for name in body.some):
         raise web.HTTPError(400, f"The body needs one of {', '.join(body.some)}.")
     values = {}
     for each in body.fields:

@@ -248,6 +248,26 @@ SCHEMAS: dict[str, Schema] = {
         counts={"type": "object", "additionalProperties": WHOLE},
     ),
     "Runs": page("Run"),
+    "Job": thing(
+        "A job, as it stands.",
+        job=TEXT,
+        on=FLAG,
+        note=said(TEXT, "Who switched it off and when, or what stands beside it in the file."),
+        last=known(ref("Run"), "The run that began last."),
+        success=known(ref("Run"), "The success that began last."),
+        due=known(TIME, "When it should begin next; null: nobody can tell."),
+        checks=array(
+            thing(
+                "A check.",
+                check=TEXT,
+                host=known(TEXT, "null: any host."),
+                holds=FLAG,
+                text=known(TEXT, "What is wrong."),
+            )
+        ),
+    ),
+    "Jobs": thing("All jobs, by name.", items=array(ref("Job"))),
+    "Switch": thing("Whether a job is on.", job=TEXT, on=FLAG, note=TEXT),
     "Measuring": thing(
         "A measurement is going on.",
         name=TEXT,

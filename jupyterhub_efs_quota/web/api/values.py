@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
+from ...activity.activity import MOST_COUNTS
+from ...activity.names import LONGEST_NAME, checked_name
+from ...errors import BadRun
 from ...quota.sizes import MOST, parse_size
 
 Schema = dict[str, Any]
@@ -155,6 +158,56 @@ class Choice:
         if not isinstance(value, str) or value not in self.words:
             raise ValueError(f"must be one of {', '.join(self.words)}")
         return value
+
+
+# A beginning of what `activity.names` says, as far as a pattern can.
+_JOB = r"^[^\x00-\x20#\x7f-\xa0]([^\x00-\x1f#\x7f-\xa0]*[^\x00-\x20#\x7f-\xa0])?$"
+
+
+@dataclass(frozen=True)
+class JobName:
+    """The name of a job or a host."""
+
+    @property
+    def schema(self) -> Schema:
+        """What OpenAPI says of it."""
+        return {"type": "string", "maxLength": LONGEST_NAME, "pattern": _JOB}
+
+    def read(self, text: str) -> str:
+        """The value in the text of a query."""
+        return self.take(text)
+
+    def take(self, value: object) -> str:
+        """The value that a JSON body holds."""
+        try:
+            return checked_name(value)
+        except BadRun as error:
+            raise ValueError(f"is wrong: {str(error).rstrip('.')}") from None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Whole numbers by name."""
+
+    @property
+    def schema(self) -> Schema:
+        """What OpenAPI says of it."""
+        return {
+            "type": "object",
+            "maxProperties": MOST_COUNTS,
+            "propertyNames": JobName().schema,
+            "additionalProperties": Whole().schema,
+        }
+
+    def read(self, text: str) -> dict[str, int]:
+        """The value in the text of a query: there is none."""
+        raise ValueError("stands in the body")
+
+    def take(self, value: object) -> dict[str, int]:
+        """The value that a JSON body holds."""
+        if not isinstance(value, dict) or len(value) > MOST_COUNTS:
+            raise ValueError(f"must be an object of at most {MOST_COUNTS} numbers")
+        return {JobName().take(name): Whole().take(number) for name, number in value.items()}
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,12})?([Zz]|[-+]\d\d:\d\d)", re.ASCII)

@@ -11,8 +11,14 @@ from jupyterhub.services.auth import check_scopes
 from ...hub.client import HubUser
 
 READ, MANAGE, ADMIN = (f"custom:efs-quota:{level}" for level in ("read", "manage", "admin"))
-# Which scopes allow what: each contains the one before it.
-_ENOUGH = {READ: (READ, MANAGE, ADMIN), MANAGE: (MANAGE, ADMIN), ADMIN: (ADMIN,)}
+REPORT = "custom:efs-quota:report"
+# Which scopes allow what: each contains the one before it, and the last one all.
+_ENOUGH = {
+    READ: (READ, MANAGE, ADMIN),
+    MANAGE: (MANAGE, ADMIN),
+    ADMIN: (ADMIN,),
+    REPORT: (REPORT, ADMIN),
+}
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,11 @@ class Visitor:
         return self.opens and self.own is not None and self.own.name == name
 
     @property
-    def sees_anybody(self) -> bool:
-        """Whether there can be anybody whom they may see."""
+    def may_anything(self) -> bool:
+        """Whether there can be anything that they may see or do."""
+        enough = {*_ENOUGH[READ], *_ENOUGH[REPORT]}
         return (self.opens and self.own is not None) or any(
-            scope.partition("!")[0] in _ENOUGH[READ] for scope in self.scopes
+            scope.partition("!")[0] in enough for scope in self.scopes
         )
 
 
