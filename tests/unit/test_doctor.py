@@ -26,6 +26,7 @@ from jupyterhub_efs_quota.doctor.checks import (
     mounts,
     reach,
     scopes,
+    sending,
     settings,
 )
 from jupyterhub_efs_quota.doctor.finding import (
@@ -546,3 +547,110 @@ def test_a_path_that_is_relative_to_who_knows_what_is_not_guessed(place, monkeyp
 def test_no_history_is_as_it_should_be_where_none_is_wanted(place):
     place.settings.history_url = ""
     assert one(database, place, "history database").status is Status.OK
+
+
+# --- What is told to others ---------------------------------------------------------------
+
+
+@pytest.fixture
+def mail_server(tmp_path):
+    """A real mail server that wants a login, over TLS where it has a certificate."""
+    from aiosmtpd.controller import Controller
+    from aiosmtpd.smtp import AuthResult
+    from jupyterhub.utils import random_port
+
+    class Handler:
+        got = []
+
+        async def handle_DATA(self, server, session, envelope):
+            self.got.append(envelope)
+            return "250 OK"
+
+    def check(server, session, envelope, mechanism, data):
+        good = (data.login, data.password) == (b"quota", b"right")
+        return AuthResult(success=good, handled=good)
+
+    started = []
+
+    def start(**options):
+        controller = Controller(Handler(), hostname="127.0.0.1", port=random_port(), **options)
+        controller.start()
+        started.append(controller)
+        return controller
+
+    start.with_login = {"authenticator": check, "auth_require_tls": False, "auth_required": True}
+    yield start
+    assert Handler.got == [], "a mail was sent"
+    for controller in started:
+        controller.stop()
+
+
+def by_mail(place, server, tmp_path, password=None, **settings):
+    place.settings.smtp_host, place.settings.smtp_port = "127.0.0.1", server.port
+    place.settings.mail_to = ["admin@example.org"]
+    if password is not None:
+        path = tmp_path / "password"
+        path.touch(0o600)
+        path.write_text(password)
+        place.settings.smtp_user, place.settings.smtp_password_file = "quota", str(path)
+    for name, value in settings.items():
+        setattr(place.settings, name, value)
+
+
+@pytest.mark.parametrize(
+    ("password", "status", "said"),
+    [
+        (None, "ok", "takes mails."),
+        ("right", "ok", "with the login of quota"),
+        ("quite wrong", "wrong", "does not take the password of quota (535)"),
+        ("", "wrong", "smtp_user has no password"),
+    ],
+)
+def test_the_mail_server_is_asked_as_for_a_mail_and_none_is_sent(
+    place, mail_server, tmp_path, password, status, said
+):
+    options = mail_server.with_login if password is not None else {}
+    by_mail(place, mail_server(**options), tmp_path, password)
+    finding = one(sending, place, "mail")
+    assert (finding.status.value, said in finding.said) == (status, True), finding
+    assert "quite wrong" not in str(finding)
+
+
+def test_a_mail_server_without_starttls_is_told_with_what_to_set(place, mail_server, tmp_path):
+    by_mail(place, mail_server(), tmp_path, smtp_security="starttls")
+    finding = one(sending, place, "mail")
+    assert finding.status is Status.WRONG
+    assert 'c.EFSQuota.smtp_security = "tls"' in finding.mend
+
+
+def test_a_mail_server_that_is_not_there_is_told_with_its_port(place, unused_tcp_port, tmp_path):
+    class Nobody:
+        port = unused_tcp_port
+
+    by_mail(place, Nobody, tmp_path)
+    finding = one(sending, place, "mail")
+    assert finding.status is Status.WRONG
+    assert f"port {unused_tcp_port}" in finding.said
+
+
+def test_a_password_that_others_can_read_is_told_and_the_line_mends_it(
+    place, mail_server, tmp_path
+):
+    by_mail(place, mail_server(**mail_server.with_login), tmp_path, "right")
+    (tmp_path / "password").chmod(0o644)
+    told, _ = found(sending, place, "mail")
+    assert told.status is Status.WARNING
+    subprocess.run(told.mend, shell=True, check=True)
+    assert one(sending, place, "mail").status is Status.OK
+
+
+def test_mail_that_nobody_gets_is_told(place, mail_server, tmp_path):
+    by_mail(place, mail_server(), tmp_path, mail_to=[])
+    assert [f.status.value for f in found(sending, place, "mail")] == ["warning", "ok"]
+
+
+def test_a_statsd_whose_name_does_not_resolve_is_told(place):
+    place.settings.statsd_host = "statsd.invalid"
+    assert one(sending, place, "StatsD").status is Status.WRONG
+    place.settings.statsd_host = "127.0.0.1"
+    assert one(sending, place, "StatsD").status is Status.OK

@@ -12,6 +12,7 @@ from . import (
     mounts,
     reach,
     scopes,
+    sending,
     settings,
     spawn_hook,
 )
@@ -27,4 +28,5 @@ CHECKS = (
     Check("mapping", mapping.look, secs=90),
     Check("clock", clock.look),
     Check("database", database.look, secs=20),
+    Check("sending", sending.look, secs=20),
 )
