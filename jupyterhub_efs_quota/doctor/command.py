@@ -79,7 +79,7 @@ class DoctorCommand(Command):
         """Run the command; ends the process."""
         try:
             self.take_arguments(argv)
-            place = self._place()
+            place = self.place()
         except EFSQuotaError as error:
             fail(error, _CANNOT_LOOK)
         findings = run(CHECKS, place, self.deadline)
@@ -93,7 +93,7 @@ class DoctorCommand(Command):
         # Not by the usual end, which would wait for what hangs in a store.
         os._exit(exit_status(found))
 
-    def _place(self) -> Place:
+    def place(self) -> Place:
         """What is known here. Raises HubError for a bad --hub-url."""
         try:
             config = self.gather()

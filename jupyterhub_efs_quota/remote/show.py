@@ -57,8 +57,8 @@ class ExplainCommand(RemoteCommand):
         output.line("Quota", "bold")
         output.line(f"  {answer['quota']['sentence']}")
         for rule in answer["rules"]:
-            mark = "*" if rule["wins"] else "-"
-            output.line(f"  {mark} {rule['sentence']}", "" if rule["wins"] else "dim")
+            mark, style = ("*", "") if rule["gives"] else ("-", "dim")
+            output.line(f"  {mark} {rule['sentence']}", style)
         output.line()
         output.line(Text.assemble(("State ", "bold"), state(answer["state"]["state"])))
         output.line(f"  {answer['state']['sentence']}")

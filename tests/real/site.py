@@ -115,12 +115,12 @@ class Site:
     def stop(self):
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(30)
-            finally:
-                # What is left of its group: only what we started is in it.
-                with suppress(ProcessLookupError):
-                    os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(60)
+            # What is left of its group: only what we started is in it.
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
 
     def ask(self, path, method="GET", body=None, token=ADMIN_TOKEN):
         """An answer of the hub or the service, as JSON."""
