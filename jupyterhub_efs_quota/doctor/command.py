@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,18 @@ from traitlets.config import Config
 from ..commands import SHARED_ALIASES, Command, fail
 from ..errors import EFSQuotaError, SettingsError
 from ..hub.client import Access, access_by_hand, access_from
-from ..settings import EFSQuota, resolve
+from ..settings import resolve
 from . import hub_app
 from .checks import CHECKS
 from .finding import exit_status
-from .place import Place, entry
+from .place import Place
 from .run import run
 from .running import Running, find
 from .show import as_json, show
 
 _OF_SERVICE = ("JUPYTERHUB_API_URL", "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_SERVICE_NAME")
 _OF_HUB = ("JupyterHub", "Spawner", "ConfigurableHTTPProxy", "Authenticator")
-_CANNOT_LOOK = 2
+_CANNOT_LOOK, _INTERRUPTED = 2, 128 + signal.SIGINT
 
 
 class DoctorCommand(Command):
@@ -82,6 +84,19 @@ class DoctorCommand(Command):
             place = self.place()
         except EFSQuotaError as error:
             fail(error, _CANNOT_LOOK)
+        try:
+            status = self._look(place)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            status = _INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read it has seen enough.
+            status = _CANNOT_LOOK
+        # Not by the usual end, which would wait for what hangs in a store.
+        os._exit(status)
+
+    def _look(self, place: Place) -> int:
+        """Run the checks and print what they find; the exit status."""
         findings = run(CHECKS, place, self.deadline)
         if self.as_json:
             found = list(findings)
@@ -89,9 +104,7 @@ class DoctorCommand(Command):
         else:
             console = Console(markup=False, emoji=False, highlight=False)
             found = show(findings, console)
-        sys.stdout.flush()
-        # Not by the usual end, which would wait for what hangs in a store.
-        os._exit(exit_status(found))
+        return exit_status(found)
 
     def place(self) -> Place:
         """What is known here. Raises HubError for a bad --hub-url."""
@@ -110,43 +123,47 @@ class DoctorCommand(Command):
             app = hub_app.make(of_hub) if of_hub is not None else None
         except Exception as bad:  # whatever traits and plugins raise
             settings, wrong = None, f"The hub does not take this configuration: {bad}"
-        running = _running(of_hub, settings)
-        environment = _environment(running)
-        return Place(
+        place = Place(
             settings=settings,
             settings_error=wrong,
             config_file=str(Path(self.config_file).absolute()) if self.config_file else "",
             config=of_hub,
             app=app,
-            environment=environment,
-            running=running,
-            access=self._access(environment),
             hub_url=self.hub_url,
         )
+        running = _running(place)
+        environment = _environment(running)
+        access = self._access(place, environment)
+        return replace(place, running=running, environment=environment, access=access)
 
     def _refuse_unknown(self, config: Config) -> None:
         """The hub's own configuration has sections for all that the hub is made of."""
         if not any(name in config for name in _OF_HUB):
             super()._refuse_unknown(config)
 
-    def _access(self, environment: Mapping[str, str]) -> Access | None:
-        token = self.api_token or environment.get("JUPYTERHUB_API_TOKEN", "")
-        token = token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
-        if self.hub_url and token and (self.api_token or not environment):
-            return access_by_hand(self.hub_url, token, self.api_cert)
-        if environment.get("JUPYTERHUB_API_URL") and token:
-            return access_from({**environment, "JUPYTERHUB_API_TOKEN": token})
-        return None
+    def _access(self, place: Place, environment: Mapping[str, str]) -> Access | None:
+        """The way to the hub: what was given, what the hub told, what its file says."""
+        told = {**environment}
+        if self.api_token:
+            told["JUPYTERHUB_API_TOKEN"] = self.api_token
+        elif not environment:
+            configured = (place.service or {}).get("api_token", "")
+            told["JUPYTERHUB_API_TOKEN"] = os.environ.get("JUPYTERHUB_API_TOKEN") or configured
+        token = told.get("JUPYTERHUB_API_TOKEN")
+        if not token:
+            return None
+        if told.get("JUPYTERHUB_API_URL") and not (self.hub_url and self.api_token):
+            return access_from(told)
+        address = self.hub_url or (hub_app.address(place.app) if place.app is not None else "")
+        return access_by_hand(address, token, self.api_cert) if address else None
 
 
-def _running(config: Config | None, settings: EFSQuota | None) -> Running | None:
+def _running(place: Place) -> Running | None:
     """The service that the hub of this configuration started here."""
-    if config is None or settings is None:
-        return None
-    service = entry(config, "services", settings.service_name)
+    service = place.service
     if service is None or "command" not in service:
         return None
-    return find(settings.service_name, service["command"], service.get("url", ""))
+    return find(service["name"], service["command"], service.get("url", ""))
 
 
 def _environment(running: Running | None) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -24,6 +25,9 @@ def make(config: Config) -> Any:
 
 def address(app: Any) -> str:
     """Where the proxy of that hub listens, as this machine reaches it; ends with a slash."""
+    host, port = (os.environ.get(f"PROXY_PUBLIC_SERVICE_{name}") for name in ("HOST", "PORT"))
+    if host and port:  # Zero to JupyterHub: the proxy is another pod
+        return f"http://{host}:{port}{app.base_url}"
     url = urlsplit(app.bind_url)
     host = "127.0.0.1" if (url.hostname or "") in _ANYWHERE else url.netloc.rpartition(":")[0]
     port = url.port or (443 if url.scheme == "https" else 80)

@@ -18,6 +18,7 @@ SERVICE_ENVIRONMENT = (
     "Run `jupyterhub-efs-quota doctor` in the service's environment, or give a token in"
     " JUPYTERHUB_API_TOKEN and --hub-url"
 )
+ELSEWHERE = "Run `jupyterhub-efs-quota doctor` where the service runs, in its environment"
 HUB_MACHINE = (
     "Run `jupyterhub-efs-quota doctor --config=jupyterhub_config.py` on the hub's machine, with"
     " that file's whole path"
@@ -50,6 +51,11 @@ class Place:
         if self.config is None or self.settings is None:
             return None
         return entry(self.config, "services", self.settings.service_name)
+
+    @property
+    def service_elsewhere(self) -> bool:
+        """Whether this is the hub's machine, and the service runs on another one."""
+        return self.service is not None and "command" not in self.service
 
     @property
     def file(self) -> str:

@@ -27,7 +27,7 @@ class Running:
 def find(name: str, command: Sequence[str], url: str) -> Running | None:
     """The service of that name, started with that command, that listens at that URL."""
     for process in _PROC.iterdir():
-        if process.name.isdecimal() and _command(process) == list(command):
+        if process.name.isdecimal() and _is(_command(process), list(command)):
             running = _running(process)
             told = running.environment if running else {}
             if (told.get("JUPYTERHUB_SERVICE_NAME"), told.get("JUPYTERHUB_SERVICE_URL")) == (
@@ -36,6 +36,12 @@ def find(name: str, command: Sequence[str], url: str) -> Running | None:
             ):
                 return running
     return None
+
+
+def _is(found: list[str], command: list[str]) -> bool:
+    """Whether it is that command: itself, or as a script, with its interpreter before it."""
+    script = found[1:2] and Path(found[1]).name == Path(command[0]).name
+    return found == command or bool(script and found[2:] == command[1:])
 
 
 def _command(process: Path) -> list[str]:

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from ..activity.overview import Job
 from ..board import Board, Row
-from ..measure.governor import Governor
+from ..measure.workers.governor import Governor
 from . import jobs, users
 from .counted import PREFIX, Counted
 from .dirsize import Dirsize

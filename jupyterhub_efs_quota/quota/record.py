@@ -117,11 +117,12 @@ def to_mapping(record: Record) -> dict[str, Any]:
     """The record as control files, log lines and the API have it, in construction order."""
     mapping: dict[str, Any] = {}
     for name in COMMON_FIELDS:
-        mapping[name] = _write(getattr(record, name))
+        value = getattr(record, name)
+        mapping[name] = value if type(value) in _PLAIN else _write(value)
     for name in OWN_FIELDS:
         value = getattr(record, name)
         if value is not None:
-            mapping[name] = _write(value)
+            mapping[name] = value if type(value) in _PLAIN else _write(value)
     mapping.update(record.extra)
     return mapping
 
@@ -173,6 +174,10 @@ def parse_time(value: object) -> datetime | None:
     except OverflowError:
         raise ValueError(f"{value!r} is out of range") from None
     return None if value.year == 1 else value
+
+
+# What needs no writing: most values, of ten thousand records at a time.
+_PLAIN = frozenset({str, int, float, bool})
 
 
 def _write(value: Any) -> Any:

@@ -15,7 +15,7 @@ from ..directories import Directories
 from ..errors import LockHeld, SettingsError, kind_of
 from ..history.asking import Asking
 from ..history.recorder import Recorder
-from ..measure.order import Priority, Wish, expect_large
+from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
 from ..metrics.exposition import Exposition
 from ..offload import Offload

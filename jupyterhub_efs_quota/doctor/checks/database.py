@@ -15,7 +15,7 @@ from ...history.look import look as look_at
 from ...history.place import whole_url
 from ...quota.sizes import MIB, format_size
 from ..finding import Finding, not_looked_at, ok, warning, wrong
-from ..place import SERVICE_ENVIRONMENT, Place
+from ..place import ELSEWHERE, SERVICE_ENVIRONMENT, Place
 
 _WHAT = "history database"
 _LEAST_BYTES = 200 * MIB
@@ -28,6 +28,9 @@ def look(place: Place) -> Iterator[Finding]:
         return
     if not place.settings.history_url:
         yield ok(_WHAT, "None is kept: history_url is empty.")
+        return
+    if place.service_elsewhere:
+        yield not_looked_at(_WHAT, "The service has it, on another machine.", ELSEWHERE)
         return
     try:
         url = _url(place, place.settings.history_url)

@@ -58,7 +58,7 @@ def _users(config: Config, name: str) -> bool:
     own = entry(config, "load_roles", "user")
     more = value_of(config, "extra_user_scopes", set())
     scopes = more if own is None else own.get("scopes", [])
-    return any(str(scope).startswith("access:services") for scope in scopes)
+    return not {"access:services", f"access:services!service={name}"}.isdisjoint(scopes)
 
 
 _PARTS = {

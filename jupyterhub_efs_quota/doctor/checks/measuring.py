@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 
 from ...errors import MeasureError
-from ...measure.handles import allow_handles
 from ...measure.meters import AUTO, WALK
 from ...measure.task import Task
-from ...measure.walk import COMPILED, engine
-from ...measure.worker import measure
+from ...measure.walk.engine import COMPILED, engine
+from ...measure.walk.handles import allow_handles
+from ...measure.workers.worker import measure
 from ...terminal.words import counted
 from ..finding import Finding, not_looked_at, ok, warning, wrong
 from ..place import Place

@@ -15,9 +15,9 @@ from ...measure.counters.open_home import Mount
 from ...quota.sizes import MIB, format_size
 from ...settings import EFSQuota
 from ...terminal.words import counted
-from ..finding import Finding, ok, warning, wrong
+from ..finding import Finding, Status, not_looked_at, ok, warning, wrong
 from ..mounted import PASSING, mount_of, mounts, unmounted
-from ..place import Place
+from ..place import ELSEWHERE, Place
 from .settings import user_name
 
 HOMES, CONTROL = "home root", "control directory"
@@ -36,13 +36,17 @@ def look(place: Place) -> Iterator[Finding]:
         return
     table = mounts()
     homes, control = Path(place.settings.home_root), Path(place.settings.quota_control)
-    found = list(_directory(HOMES, homes, table))
-    yield from found
-    if not any(finding.mend for finding in found):
-        yield from _inside_homes(place.settings, homes, table)
+    if place.service_elsewhere and not homes.exists():
+        said = f"{homes} is not on this machine, and need not be: the service measures elsewhere."
+        yield not_looked_at(HOMES, said, ELSEWHERE)
+    else:
+        found = list(_directory(HOMES, homes, table))
+        yield from found
+        if not any(finding.mend for finding in found):
+            yield from _inside_homes(place.settings, homes, table)
     found = list(_directory(CONTROL, control, table))
     yield from found
-    if any(finding.status.value == "wrong" for finding in found):
+    if any(finding.status is Status.WRONG for finding in found):
         return
     yield _writable(place, control)
     yield _permissions(place, control)
@@ -124,7 +128,7 @@ def _inside_homes(settings: EFSQuota, root: Path, table: list[Mount]) -> Iterato
 def _writable(place: Place, control: Path) -> Finding:
     what = f"writing to the {CONTROL}"
     if os.statvfs(control).f_flag & os.ST_RDONLY:
-        if _only_read_here(place):
+        if place.service_elsewhere:
             return ok(what, f"{control} is mounted read-only here: the hub only needs to read it.")
         return wrong(
             what, f"{control} is mounted read-only.", f"mount -o remount,rw {_point(control)}"
@@ -134,7 +138,7 @@ def _writable(place: Place, control: Path) -> Finding:
         os.close(descriptor)
         Path(name).unlink()
     except OSError as error:
-        if _only_read_here(place):
+        if place.service_elsewhere:
             return ok(what, f"{control} is read here only, which is enough for the hub.")
         me = user_name(os.geteuid())
         return wrong(
@@ -145,11 +149,6 @@ def _writable(place: Place, control: Path) -> Finding:
             else f"df -h {_quoted(control)}; df -i {_quoted(control)}",
         )
     return ok(what, f"{control} can be written.")
-
-
-def _only_read_here(place: Place) -> bool:
-    """Whether this is the hub's machine, and the service runs on another one."""
-    return place.service is not None and "command" not in place.service
 
 
 def _permissions(place: Place, control: Path) -> Finding:
@@ -166,7 +165,7 @@ def _permissions(place: Place, control: Path) -> Finding:
         folders = list(islice((e for e in entries if not e.name.startswith(".")), _MOST_FOLDERS))
     bad = [trouble for entry in folders for trouble in _of_folder(Path(entry.path), trusted)]
     if bad:
-        serious = [trouble for trouble in bad if trouble.status.value == "wrong"]
+        serious = [trouble for trouble in bad if trouble.status is Status.WRONG]
         first = (serious or bad)[0]
         if len(bad) > 1:
             said = f"{first.said} So it is at {counted(len(bad), 'place')} of those looked at."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -132,12 +131,7 @@ def _public(place: Place) -> str | None:
     told = place.environment.get("JUPYTERHUB_PUBLIC_HUB_URL", "")
     if told:
         return told.removesuffix("/").removesuffix("/hub") + "/"
-    if place.app is None:
-        return None
-    host, port = (os.environ.get(f"PROXY_PUBLIC_SERVICE_{name}") for name in ("HOST", "PORT"))
-    if host and port:  # Zero to JupyterHub: the proxy is another pod
-        return f"http://{host}:{port}{place.app.base_url}"
-    return hub_app.address(place.app)
+    return hub_app.address(place.app) if place.app is not None else None
 
 
 def _same_host(place: Place, url: str) -> bool:

@@ -11,8 +11,8 @@ from pathlib import Path
 import aiosmtplib
 
 from ...settings import EFSQuota
-from ..finding import Finding, ok, warning, wrong
-from ..place import Place
+from ..finding import Finding, not_looked_at, ok, warning, wrong
+from ..place import ELSEWHERE, Place
 
 _STATSD, _MAIL = "StatsD", "mail"
 _SECS = 8.0
@@ -24,6 +24,10 @@ _FOR_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 def look(place: Place) -> Iterator[Finding]:
     """Both, as far as the settings want them."""
     if place.settings is None:
+        return
+    if place.service_elsewhere:
+        for what in (_STATSD, _MAIL):
+            yield not_looked_at(what, "The service sends, on another machine.", ELSEWHERE)
         return
     yield _statsd(place.settings)
     yield from _mail(place.settings)

@@ -12,7 +12,15 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
-from .order import EXTRA, Choice, Priority, Running, Waiting, Wish, choose
+from .order import (
+    EXTRA,
+    Choice,
+    Priority,
+    Running,
+    Waiting,
+    Wish,
+    choose,
+)
 
 
 class Spread:

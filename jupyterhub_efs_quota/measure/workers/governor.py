@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..logs import event
+from ...logs import event
+from ..walk.pace import ANY_NUMBER, Page
 from .brake import Brake, Reading, after, lower, shares
-from .pace import ANY_NUMBER, Page
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
-from ..errors import MeasureError
+from ...errors import MeasureError
+from ..summary.part import Part
+from ..task import Task
 from .book import Book
 from .crew import Crew, Found, Start
-from .part import Part
-from .task import Task
 
 # What is said besides paths.
 HUNGRY, IDLE, STOP = "hungry", "idle", "stop"

@@ -1,4 +1,4 @@
-/* What Python sees of the compiled walk: see _walk.pyi. Called by walk.py. */
+/* What Python sees of the compiled walk: see _walk.pyi. Called by engine.py. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -348,7 +348,7 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_walk", "The compiled walk: see walk.py.", 0, methods, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "_walk", "The compiled walk: see engine.py.", 0, methods, NULL, NULL,
     NULL, NULL,
 };
 

@@ -18,13 +18,13 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..errors import ScanError
-from ..quota.summary import Sums
-from ..quota.usage import Usage
-from .part import Identity, Link, Part, finish
-from .rules import Rules
-from .tally import Opened, Tally
-from .task import Progress
+from ...errors import ScanError
+from ...quota.summary import Sums
+from ...quota.usage import Usage
+from ..summary.part import Identity, Link, Part, finish
+from ..summary.rules import Rules
+from ..summary.tally import Opened, Tally
+from ..task import Progress
 from .wrstat import Entry, entries
 
 METER = "scan"

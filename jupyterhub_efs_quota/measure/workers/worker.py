@@ -13,16 +13,16 @@ import signal
 import sys
 import threading
 
-from ..errors import MeasureError
-from ..quota.usage import Usage
-from .counters import count, count_or_walk
-from .du import du
-from .handles import allow_handles
-from .meters import AUTO, DU, WALK
-from .pace import Pace, Page
+from ...errors import MeasureError
+from ...quota.usage import Usage
+from ..counters import count, count_or_walk
+from ..du import du
+from ..meters import AUTO, DU, WALK
+from ..task import Task, dump_answer, load_task
+from ..walk.engine import walk
+from ..walk.handles import allow_handles
+from ..walk.pace import Pace, Page
 from .priority import go_last
-from .task import Task, dump_answer, load_task
-from .walk import walk
 
 
 def measure(task: Task, pace: Pace | None = None) -> Usage:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ..quota.record import Record
+from ...quota.record import Record
 
 # A home that took this long, or holds so many files, is a large one.
 LARGE_SECS = 60.0

@@ -1,7 +1,7 @@
 /*
  * The compiled walk: counts a home in several threads.
  *
- * walk.py calls it through _walk_module.c; twin.py does the same in Python, to the last
+ * engine.py calls it through _walk_module.c; twin.py does the same in Python, to the last
  * count, and is the easier one to read first.
  *
  * Two kinds of work wait on stacks: directories to read, and batches of names to examine.

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .rules import LONGEST_EXTENSION, MOST_AGES, MOST_KINDS, MOST_TYPES, OTHER, parse_pattern
+from .rules import (
+    LONGEST_EXTENSION,
+    MOST_AGES,
+    MOST_KINDS,
+    MOST_TYPES,
+    OTHER,
+    parse_pattern,
+)
 
 # Further back than any file.
 MOST_DAYS = 100_000

@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .part import Path
-from .tally import Opened
+from ..summary.part import Path
+from ..summary.tally import Opened
 
 Found = os.stat_result | OSError | None
 

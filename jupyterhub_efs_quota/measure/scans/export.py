@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import ScanError
+from ...errors import ScanError
+from ..task import Progress, Task
 from .ordered import Missed, ordered
-from .task import Progress, Task
 from .wrstat import QUOTED, make_line
 
 _LOOK_SECS = 0.1

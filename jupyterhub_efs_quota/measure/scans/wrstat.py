@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, NoReturn
 
-from ..errors import ScanError
+from ...errors import ScanError
 
 QUOTED, BASE64 = "quoted", "base64"
 FORMATS = (QUOTED, BASE64)

@@ -11,10 +11,10 @@ import stat
 import threading
 from collections.abc import Sequence
 
-from ..quota.usage import Usage
-from .part import NAMES_KEPT, Identity, Link, Part, Path
-from .tally import Opened, Tally
-from .task import Task
+from ...quota.usage import Usage
+from ..summary.part import NAMES_KEPT, Identity, Link, Part, Path
+from ..summary.tally import Opened, Tally
+from ..task import Task
 
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 

@@ -9,12 +9,12 @@ from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MeasureError
-from ..quota.usage import Usage
-from .on_cluster import left_by, measure_there, put_together
+from ...errors import MeasureError
+from ...quota.usage import Usage
+from ..task import Task, dump_task
+from ..workers.workers import GIVE_UP_AFTER_SECS
+from .node import left_by, measure_there, put_together
 from .split import shares, sub_trees, upper_levels
-from .task import Task, dump_task
-from .workers import GIVE_UP_AFTER_SECS
 
 if TYPE_CHECKING:
     from distributed import Client, Future

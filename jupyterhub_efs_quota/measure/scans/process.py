@@ -12,12 +12,12 @@ import sys
 import threading
 from dataclasses import asdict
 
-from ..errors import MeasureError, ScanError
-from ..quota.usage import Usage
-from .priority import go_last
+from ...errors import MeasureError, ScanError
+from ...quota.usage import Usage
+from ..task import load_answer
+from ..workers.priority import go_last
+from ..workers.workers import kill_group
 from .scan import Wanted, read_scan
-from .task import load_answer
-from .workers import kill_group
 
 _LONGEST_LINE = 1024 * 1024
 _COMPLETE = "complete"

@@ -13,11 +13,11 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from ..errors import MeasureError
-from ..quota.usage import Usage
+from ...errors import MeasureError
+from ...quota.usage import Usage
+from ..task import Task, dump_task, load_answer
+from ..walk.pace import Page
 from .governor import Governor
-from .pace import Page
-from .task import Task, dump_task, load_answer
 
 log = logging.getLogger(__name__)
 

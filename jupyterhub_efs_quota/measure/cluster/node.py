@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .. import __version__
-from ..quota.usage import Usage
+from ... import __version__
+from ...quota.usage import Usage
+from ..summary.part import Part, Path, finish
+from ..task import load_task
 from .apart import measure_apart
-from .part import Part, Path, finish
-from .task import load_task
 
 # Counts the changes of what travels between a service and its cluster.
 PROTOCOL = 1

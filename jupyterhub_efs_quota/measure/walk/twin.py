@@ -21,15 +21,15 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
-from ..errors import MeasureError
+from ...errors import MeasureError
+from ..summary.part import Part, Path
+from ..summary.tally import Opened
+from ..task import Progress, Task
 from .assistant import Assistant, Assisted
 from .book import Book
 from .crew import Crew, Start
 from .handles import OPEN_DIRECTORY, most_open
 from .pace import Pace
-from .part import Part, Path
-from .tally import Opened
-from .task import Progress, Task
 
 Answer = TypeVar("Answer")
 

@@ -12,12 +12,12 @@ import time
 from functools import cache
 from typing import Protocol
 
-from ..errors import MeasureError
-from ..quota.usage import Usage
+from ...errors import MeasureError
+from ...quota.usage import Usage
+from ..summary.part import Part, finish
+from ..task import Progress, Task
 from .handles import most_open
 from .pace import Pace
-from .part import Part, finish
-from .task import Progress, Task
 from .twin import open_home, part_in_python, walk_in_python
 
 try:

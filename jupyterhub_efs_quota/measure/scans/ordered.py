@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
-from ..errors import MeasureError
-from .book import GONE, show
-from .handles import OPEN_DIRECTORY
-from .task import Task
+from ...errors import MeasureError
+from ..task import Task
+from ..walk.book import GONE, show
+from ..walk.handles import OPEN_DIRECTORY
 
 # Names of one folder that are sorted in memory; more are sorted on disk, so many at a time.
 _MOST_NAMES = 100_000

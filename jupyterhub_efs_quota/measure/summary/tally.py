@@ -12,7 +12,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..quota.summary import Sums
+from ...quota.summary import Sums
 from .part import (
     LONGEST_PATH,
     NO_KIND,

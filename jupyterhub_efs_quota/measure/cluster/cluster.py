@@ -12,14 +12,14 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from ..errors import MeasureError
-from ..quota.usage import Usage
-from .cluster_job import Away, Job
-from .governor import Governor
-from .on_cluster import Footing, footing
+from ...errors import MeasureError
+from ...quota.usage import Usage
+from ..task import Task
+from ..workers.governor import Governor
+from ..workers.workers import Workers
+from .job import Away, Job
+from .node import Footing, footing
 from .split import may_split
-from .task import Task
-from .workers import Workers
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -1,4 +1,4 @@
-"""The compiled walk as Python calls it: a task in, a part out. Called by walk.py.
+"""The compiled walk as Python calls it: a task in, a part out. Called by engine.py.
 
 Importing this fails with ImportError where the compiled walk was not built.
 """
@@ -10,15 +10,26 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..quota.summary import Sums
-from ..quota.usage import Usage
+from ...quota.summary import Sums
+from ...quota.usage import Usage
+from ..summary.part import (
+    NO_KIND,
+    Details,
+    Large,
+    Link,
+    Part,
+    Path,
+    Place,
+    Row,
+    shown,
+    together,
+)
+from ..summary.rules import Rules
+from ..summary.tally import junk_at
+from ..task import Progress, Task
 from . import _walk
 from .book import GONE, show
 from .pace import Pace
-from .part import NO_KIND, Details, Large, Link, Part, Path, Place, Row, shown, together
-from .rules import Rules
-from .tally import junk_at
-from .task import Progress, Task
 from .twin import open_directory
 
 # Sizes are numbers of 64 bits there.

@@ -16,15 +16,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..errors import MeasureError
-from ..quota.usage import Usage
-from .handles import allow_handles
-from .part import Part
-from .priority import go_last
-from .task import Task, dump_task, load_task
-from .walk import PARTS, engine
-from .worker import measure
-from .workers import GIVE_UP_AFTER_SECS, kill_group
+from ...errors import MeasureError
+from ...quota.usage import Usage
+from ..summary.part import Part
+from ..task import Task, dump_task, load_task
+from ..walk.engine import PARTS, engine
+from ..walk.handles import allow_handles
+from ..workers.priority import go_last
+from ..workers.worker import measure
+from ..workers.workers import GIVE_UP_AFTER_SECS, kill_group
 
 
 async def measure_apart(tasks: Sequence[Task]) -> list[Usage | Part]:

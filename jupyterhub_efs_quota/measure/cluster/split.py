@@ -11,9 +11,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .meters import AUTO, WALK
-from .part import Path
-from .task import Task
+from ..meters import AUTO, WALK
+from ..summary.part import Path
+from ..task import Task
 
 FOLDERS = 64
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, TypeVar
 
-from ..quota.summary import Folder, Junk, LargeFile, Summary, Sums
-from ..quota.usage import Usage
+from ...quota.summary import Folder, Junk, LargeFile, Summary, Sums
+from ...quota.usage import Usage
 from .rules import Rules
 
 NAMES_KEPT = 5
