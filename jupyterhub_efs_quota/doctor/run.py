@@ -16,10 +16,11 @@ _SECS = 15.0
 
 @dataclass(frozen=True)
 class Check:
-    """A function that looks at one matter, and how long it may take."""
+    """A function that looks at one matter, how long it may take, and what to do if it hangs."""
 
     name: str
     look: Callable[[Place], Iterator[Finding]]
+    if_it_hangs: str
     secs: float = _SECS
 
 
@@ -53,8 +54,7 @@ class _Running:
                     self._check.name,
                     f"This check was not done after {self._check.secs:g} seconds"
                     + (f": it stopped after the {found[-1].what}." if found else "."),
-                    "Something that it asks does not answer: see whether `df` hangs, too, and"
-                    " whether the hub and the database answer",
+                    self._check.if_it_hangs,
                 )
             )
         return [replace(finding, check=self._check.name) for finding in found]

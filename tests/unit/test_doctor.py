@@ -17,7 +17,7 @@ from rich.console import Console
 from traitlets.config import Config
 
 from jupyterhub_efs_quota.configure import SERVICE_SCOPES
-from jupyterhub_efs_quota.doctor import mounted, show
+from jupyterhub_efs_quota.doctor import mounted, running, show
 from jupyterhub_efs_quota.doctor.checks import (
     clock,
     database,
@@ -118,11 +118,12 @@ def test_a_check_that_hangs_is_told_of_and_keeps_what_it_had_found():
         never.wait()
 
     began = time.monotonic()
-    first, hangs = run([Check("mounts", look)], Place(), secs=0.2)
+    first, hangs = run([Check("mounts", look, "Do this")], Place(), secs=0.2)
     assert time.monotonic() - began < 10
     assert first.said == "Fine."
     assert hangs.status is Status.WRONG
     assert "not done after 0.2 seconds: it stopped after the first" in hangs.said
+    assert hangs.mend == "Do this"
     never.set()
 
 
@@ -131,9 +132,50 @@ def test_a_check_that_fails_does_not_hide_what_the_others_find():
         raise KeyError("x")
         yield
 
-    failed, fine = run([Check("a", fails), Check("b", lambda place: iter([ALL[0]]))], Place())
+    failed, fine = run(
+        [Check("a", fails, ""), Check("b", lambda place: iter([ALL[0]]), "")], Place()
+    )
     assert failed.status is Status.WRONG and "KeyError" in failed.said
     assert fine.what == "one"
+
+
+def test_a_script_is_known_with_its_interpreter_before_it():
+    command = ["/opt/bin/jupyterhub-efs-quota", "--log-level=DEBUG"]
+    assert running._is(["python3", "/opt/bin/jupyterhub-efs-quota", "--log-level=DEBUG"], command)
+    assert running._is(command, command)
+    assert not running._is(["python3", "/opt/bin/jupyterhub-efs-quota"], command)
+    assert not running._is(["python3"], ["python3", "-m", "jupyterhub_efs_quota"])
+
+
+def test_what_is_known_of_a_place_shows_no_secret():
+    secret = {"JUPYTERHUB_API_TOKEN": "hidden-token"}
+    known = running.Running(1, 0, Path("/"), secret)
+    place = Place(
+        environment=secret, running=known, access=Access("http://hub.invalid", "hidden-token")
+    )
+    assert "hidden-token" not in repr(place) + repr(known) + repr(place.access)
+
+
+def apart(place, **more):
+    """The hub's machine, where the service runs on another one."""
+    service = {"name": "efs-quota", "url": "http://elsewhere:1", "api_token": "x"}
+    config = Config({"JupyterHub": {"services": [service]}})
+    return Place(settings=place.settings, config=config, **more)
+
+
+def test_on_the_hubs_machine_what_only_the_service_needs_is_said_to_be_elsewhere(place, efs):
+    (efs / "users").rmdir()
+    at_hub = apart(place)
+    for check, what in [
+        (mounts, "home root"),
+        (database, "history database"),
+        (sending, "StatsD"),
+        (sending, "mail"),
+    ]:
+        finding = one(check, at_hub, what)
+        assert finding.status is Status.NOT_LOOKED_AT
+        assert "where the service runs" in finding.mend
+    assert one(mounts, at_hub, "control directory").status is Status.OK
 
 
 # --- Settings -----------------------------------------------------------------------------
@@ -202,9 +244,7 @@ def test_a_control_directory_that_is_read_only_is_wrong_for_the_service_alone(pl
         assert finding.status is Status.WRONG
         assert finding.mend == f"mount -o remount,rw {small_disk}"
         # Where the service runs elsewhere, the hub only reads.
-        apart = Config({"JupyterHub": {"services": [{"name": "efs-quota", "api_token": "x"}]}})
-        hub = Place(settings=place.settings, config=apart)
-        assert one(mounts, hub, "writing to the control directory").status is Status.OK
+        assert one(mounts, apart(place), "writing to the control directory").status is Status.OK
     finally:
         make_read_only(small_disk, now=False)
 

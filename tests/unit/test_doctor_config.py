@@ -6,6 +6,7 @@ import pytest
 from jupyterhub_efs_quota.doctor.checks import hub_config, settings, spawn_hook
 from jupyterhub_efs_quota.doctor.command import DoctorCommand
 from jupyterhub_efs_quota.doctor.finding import Status
+from jupyterhub_efs_quota.doctor.hub_app import address
 
 HUB_6 = jupyterhub.version_info[0] >= 6
 SITE = """
@@ -20,17 +21,22 @@ setup(c, default_quota="1Gi")
 LAST = "Move `setup(c)` to the end of"
 
 
+def load(tmp_path, text, *arguments):
+    """The place that a configuration makes."""
+    path = tmp_path / "jupyterhub_config.py"
+    path.write_text(text)
+    command = DoctorCommand()
+    command.take_arguments([f"--config={path}", *arguments])
+    return command.place()
+
+
 @pytest.fixture
 def look(tmp_path, monkeypatch):
     """What the checks of the configuration find in a file; by what was looked at."""
     monkeypatch.setattr("jupyterhub_efs_quota.doctor.command.os.environ", {})
 
     def look(text):
-        path = tmp_path / "jupyterhub_config.py"
-        path.write_text(text)
-        command = DoctorCommand()
-        command.take_arguments([f"--config={path}"])
-        place = command.place()
+        place = load(tmp_path, text)
         findings = [f for check in (settings, hub_config, spawn_hook) for f in check.look(place)]
         # No hub runs here, so that no service does.
         return [finding for finding in findings if finding.what != "running service"]
@@ -172,3 +178,19 @@ def test_a_configuration_that_the_hub_would_not_take_is_told(look):
 def test_a_file_with_our_settings_alone_is_read_and_the_rest_not_looked_at(look):
     found = look("c.EFSQuota.default_quota = '5Gi'")
     assert [f.status.value for f in found] == ["ok", *["not looked at"] * 3]
+
+
+def test_the_token_of_a_service_apart_is_taken_from_the_hubs_file(tmp_path, monkeypatch):
+    monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
+    apart = SETUP.replace("setup(c,", 'setup(c, url="http://elsewhere:1", api_token="given",')
+    bind = 'c.JupyterHub.bind_url = "http://:8123/base/"\n'
+    access = load(tmp_path, bind + apart).access
+    assert (access.api_url, access.token) == ("http://127.0.0.1:8123/base/hub/api", "given")
+    access = load(tmp_path, bind + apart, "--hub-url=https://h.org", "--api-token=mine").access
+    assert (access.api_url, access.token) == ("https://h.org/hub/api", "mine")
+
+
+def test_on_zero_to_jupyterhub_the_proxy_is_where_the_chart_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROXY_PUBLIC_SERVICE_HOST", "10.0.0.7")
+    monkeypatch.setenv("PROXY_PUBLIC_SERVICE_PORT", "80")
+    assert address(load(tmp_path, SITE + SETUP).app) == "http://10.0.0.7:80/"

@@ -17,16 +17,21 @@ from . import (
     spawn_hook,
 )
 
+_STORE = "Find the mount that hangs: timeout 5 df PATH. Then: umount -l PATH; mount PATH"
+_HUB = "See what keeps the hub busy: its log, and top"
+_DATABASE = "See whether the database answers, or the disk that it is on"
+_SENDING = "See whether the name server and the mail server answer"
+
 CHECKS = (
-    Check("settings", settings.look),
-    Check("hub-config", hub_config.look),
-    Check("spawn-hook", spawn_hook.look),
-    Check("mounts", mounts.look),
-    Check("measuring", measuring.look, secs=30),
-    Check("hub", reach.look),
-    Check("scopes", scopes.look),
-    Check("mapping", mapping.look, secs=90),
-    Check("clock", clock.look),
-    Check("database", database.look, secs=20),
-    Check("sending", sending.look, secs=20),
+    Check("settings", settings.look, _STORE),
+    Check("hub-config", hub_config.look, _STORE),
+    Check("spawn-hook", spawn_hook.look, _STORE),
+    Check("mounts", mounts.look, _STORE),
+    Check("measuring", measuring.look, _STORE, secs=30),
+    Check("hub", reach.look, _HUB),
+    Check("scopes", scopes.look, _HUB),
+    Check("mapping", mapping.look, _STORE, secs=90),
+    Check("clock", clock.look, _STORE),
+    Check("database", database.look, _DATABASE, secs=20),
+    Check("sending", sending.look, _SENDING, secs=20),
 )
