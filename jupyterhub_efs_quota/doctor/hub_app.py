@@ -25,11 +25,12 @@ def make(config: Config) -> Any:
 
 def address(app: Any) -> str:
     """Where the proxy of that hub listens, as this machine reaches it; ends with a slash."""
-    host, port = (os.environ.get(f"PROXY_PUBLIC_SERVICE_{name}") for name in ("HOST", "PORT"))
-    if host and port:  # Zero to JupyterHub: the proxy is another pod
-        return f"http://{host}:{port}{app.base_url}"
+    of_chart = [os.environ.get(f"PROXY_PUBLIC_SERVICE_{name}") for name in ("HOST", "PORT")]
+    if all(of_chart):  # Zero to JupyterHub: the proxy is another pod
+        return f"http://{of_chart[0]}:{of_chart[1]}{app.base_url}"
     url = urlsplit(app.bind_url)
-    host = "127.0.0.1" if (url.hostname or "") in _ANYWHERE else url.netloc.rpartition(":")[0]
+    named = url.hostname or ""
+    host = "127.0.0.1" if named in _ANYWHERE else f"[{named}]" if ":" in named else named
     port = url.port or (443 if url.scheme == "https" else 80)
     return str(urlunsplit((url.scheme, f"{host}:{port}", app.base_url, "", "")))
 

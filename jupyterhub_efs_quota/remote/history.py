@@ -189,9 +189,10 @@ def _value(value: Any) -> Any:
     """A state, a quota, or nothing."""
     if isinstance(value, str):
         return state(value)
-    if isinstance(value, dict) and isinstance(value.get("bytes"), int):
-        files = f", {number(value['files'])} files" if value.get("files") else ""
-        return size(value["bytes"]) + files
+    if isinstance(value, dict) and isinstance(value.get("quota_bytes"), int):
+        files = f", {number(value['quota_files'])} files" if value.get("quota_files") else ""
+        off = "" if value.get("enabled", True) else " (not enforced)"
+        return size(value["quota_bytes"]) + files + off
     return "" if value is None else json.dumps(value)
 
 

@@ -492,6 +492,13 @@ def test_a_proxy_without_a_way_to_the_service_is_told_from_a_service_that_is_ill
     assert said in finding.said
 
 
+def test_a_redirect_to_the_public_address_is_no_fault_of_the_service(with_hub, answers):
+    answers.pages["/services/efs-quota/health"] = (301, "")
+    finding = one(reach, with_hub, "service by the proxy")
+    assert finding.status is Status.NOT_LOOKED_AT
+    assert "--hub-url" in finding.mend
+
+
 def token_with(with_hub, answers, held, kind="service"):
     answers.pages["/hub/api/user"] = (200, {"kind": kind, "name": "quota", "scopes": held})
     return one(scopes, with_hub, "token")

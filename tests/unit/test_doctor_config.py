@@ -190,6 +190,21 @@ def test_the_token_of_a_service_apart_is_taken_from_the_hubs_file(tmp_path, monk
     assert (access.api_url, access.token) == ("https://h.org/hub/api", "mine")
 
 
+@pytest.mark.parametrize(
+    ("bind_url", "reached"),
+    [
+        ("http://:8000", "http://127.0.0.1:8000/"),
+        ("http://0.0.0.0:8001/base/", "http://127.0.0.1:8001/base/"),
+        ("http://hub.example.org", "http://hub.example.org:80/"),
+        ("http://[fd00::1]:8000/", "http://[fd00::1]:8000/"),
+    ],
+)
+def test_the_proxy_is_reached_where_it_listens(tmp_path, monkeypatch, bind_url, reached):
+    monkeypatch.delenv("PROXY_PUBLIC_SERVICE_HOST", raising=False)
+    app = load(tmp_path, f"c.JupyterHub.bind_url = '{bind_url}'").app
+    assert address(app) == reached
+
+
 def test_on_zero_to_jupyterhub_the_proxy_is_where_the_chart_says(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXY_PUBLIC_SERVICE_HOST", "10.0.0.7")
     monkeypatch.setenv("PROXY_PUBLIC_SERVICE_PORT", "80")

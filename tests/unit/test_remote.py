@@ -122,7 +122,11 @@ def test_a_hostile_name_is_a_name_in_a_table_and_in_a_line(capsys):
         (growth(0), "0"),
         (growth(None), ""),
         (percent(1.234), "123 %"),
-        (_value({"bytes": 1024, "files": 7}), "1.0 KiB, 7 files"),
+        (_value({"quota_bytes": 1024, "quota_files": 7}), "1.0 KiB, 7 files"),
+        (
+            _value({"quota_bytes": 1024, "quota_files": None, "enabled": False}),
+            "1.0 KiB (not enforced)",
+        ),
         (_value(None), ""),
         (str(_value("lockout")), "lockout"),
         (_value({"other": 1}), '{"other": 1}'),

@@ -12,6 +12,7 @@ from ..finding import Finding, not_looked_at, ok, warning, wrong
 from ..place import HUB_MACHINE, SERVICE_ENVIRONMENT, Place
 
 _HUB, _SERVICE, _PROXY = "hub", "service", "service by the proxy"
+_GIVE_URL = "Give that address: --hub-url=https://hub.example.org"
 # A page that takes longer than this is one that people give up on.
 _SLOW_SECS = 2.0
 
@@ -65,13 +66,16 @@ def _by_proxy(place: Place) -> Finding:
         return not_looked_at(
             _PROXY,
             "The hub's public address is not known here.",
-            "Give it: --hub-url=https://hub.example.org",
+            _GIVE_URL,
         )
     url = f"{address}services/{_name(place)}/health"
     try:
         answer = ask(url, place.access.tls if place.access and _same_host(place, url) else None)
     except HubUnreachable as error:
         return wrong(_PROXY, str(error), "Start the proxy, or give the right --hub-url")
+    if 300 <= answer.code < 400:
+        said = f"{url} leads elsewhere ({answer.code}): browsers reach the hub at another address."
+        return not_looked_at(_PROXY, said, _GIVE_URL)
     if answer.code == 404:
         return wrong(
             _PROXY,
