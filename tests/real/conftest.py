@@ -77,6 +77,8 @@ async def start_hub(config, tmp, ssl=False):
     hub.control = ControlStore(tmp / "quota-control")
     try:
         await hub.initialize([])
+        for service in hub._service_map.values():
+            service.timeout = 120  # the machine may be busy; only JupyterHub 6 asks for it
         await hub.start()
     except BaseException:
         await hub.cleanup()

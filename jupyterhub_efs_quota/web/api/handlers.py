@@ -61,6 +61,9 @@ _STATUS: Mapping[type[EFSQuotaError], int] = {
 class Json(web.RequestHandler):
     """Answers in JSON, errors too."""
 
+    # What an error says beside its text: tornado clears what was set before.
+    error_headers: Mapping[str, str] = {}
+
     def set_default_headers(self) -> None:
         """Nothing here is for a page to show, or for anybody to keep."""
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -82,7 +85,8 @@ class Json(web.RequestHandler):
         message = str(self._reason)
         if isinstance(error, web.HTTPError) and error.log_message:
             message = error.log_message % error.args
-        self.answer(Answer({"status": status_code, "message": message}, status_code))
+        told = {"status": status_code, "message": message}
+        self.answer(Answer(told, status_code, self.error_headers))
 
 
 class Api(HubOAuthenticated, Json):  # type: ignore[misc]
@@ -100,7 +104,7 @@ class Api(HubOAuthenticated, Json):  # type: ignore[misc]
         # Asks the hub without blocking. A cookie counts only with its XSRF token.
         model = await self.hub_auth.get_user(self, sync=False)
         if not model:
-            self.set_header("WWW-Authenticate", "Bearer")
+            self.error_headers = {"WWW-Authenticate": "Bearer"}
             raise web.HTTPError(
                 401,
                 "A valid token of the hub is needed in the header Authorization; or, from a"
@@ -118,7 +122,7 @@ class Api(HubOAuthenticated, Json):  # type: ignore[misc]
         operation = self._operations.get(self.request.method.lower())
         if operation is None:
             allowed = ", ".join(method.upper() for method in sorted(self._operations))
-            self.set_header("Allow", allowed)
+            self.error_headers = {"Allow": allowed}
             raise web.HTTPError(405, f"Here goes only: {allowed}.")
         return operation
 
