@@ -53,7 +53,7 @@ class Command(Application):
     aliases: dict[Any, Any] = dict(SHARED_ALIASES)
     flags: dict[Any, Any] = {}
     # Whether there are arguments that are no flags, such as paths; else they are mistakes.
-    takes_arguments = False
+    takes_paths = False
 
     config_file = Unicode("", help="A file with `c.EFSQuota.…` lines to read.").tag(config=True)
 
@@ -77,7 +77,7 @@ class Command(Application):
             if ended.code in (0, None):
                 raise
             raise SettingsError("The command line is not understood. See --help-all.") from None
-        if self.extra_args and not self.takes_arguments:
+        if self.extra_args and not self.takes_paths:
             raise SettingsError(f"{self.extra_args[0]!r} is not understood. See --help-all.")
 
     def gather(self) -> Config:
@@ -349,6 +349,7 @@ class ServiceCommand(Command):
         "    users, show, explain             who holds what, and why\n"
         "    set-quota, reset-quota           another quota for one user\n"
         "    history, runs                    what was measured and done\n"
+        "    activity                         jobs: run one on record, check, switch\n"
         "    measure                          what folders hold, without a hub\n"
         "    monitor, reaper                  the loops, by hand or by cron\n"
         "    check                            how a user stands, from one file\n"
@@ -431,6 +432,10 @@ def main(argv: list[str] | None = None) -> None:
         from .check import main as check
 
         check(argv[1:])
+    elif subcommand == "activity":
+        from .activity.commands import main as activity
+
+        activity(argv[1:])
     elif subcommand in _COMMANDS:
         module, name = _COMMANDS[subcommand]
         command = getattr(importlib.import_module(f".{module}", __package__), name)

@@ -430,6 +430,7 @@ class EFSQuota(Configurable):
         config=True
     )
     activity_checks = Dict(
+        Dict(),
         help="""Checks whether jobs run as they should: a name each, and what is asked.
 
         `{"backup": {"job": "nightly backup", "host": "store1", "recent_minutes": 1560}}`.

@@ -8,12 +8,9 @@ from datetime import timedelta
 from ..errors import BadRun
 from ..history.events import Action, ActionKind, Run
 from ..loops.cycle import Rooms
-from ..loops.monitor import NAME as MONITOR
-from ..loops.reaper import NAME as REAPER
 from .activity import Activity
-from .named import checks_of
 from .names import OWN_JOBS
-from .overview import Overview
+from .overview import Overview, overview_of
 from .switches import Switches, switches_of
 
 # So far a machine's clock may be ahead of ours.
@@ -59,12 +56,5 @@ class Jobs:
 
 def jobs_of(rooms: Rooms) -> Jobs:
     """The jobs that the settings speak of, and all others."""
-    settings = rooms.settings
-    switches = switches_of(settings)
-    periods = {
-        MONITOR.lower(): settings.monitor_period_secs,
-        REAPER.lower(): settings.reaper_period_secs,
-    }
-    checks = checks_of(settings.activity_checks)
-    overview = Overview(rooms.history, switches, checks, periods, rooms.clock)
-    return Jobs(rooms.activity, overview, switches, rooms)
+    overview = overview_of(rooms.settings, rooms.history, rooms.clock)
+    return Jobs(rooms.activity, overview, switches_of(rooms.settings), rooms)

@@ -55,11 +55,11 @@ def _checks(wanted: Mapping[str, Any]) -> tuple[Check, ...]:
         raise ValueError(f"{unknown!r} is none of {', '.join(_KEYS)}")
     host = wanted.get("host")
     place = Place(checked_name(wanted.get("job")), None if host is None else checked_host(host))
-    found = [each for each in (_recent(place, wanted), _often(place, wanted)) if each is not None]
-    found += [each for each in (_run_time(place, wanted),) if each is not None]
+    made = (make(place, wanted) for make in (_recent, _often, _run_time))
+    found = tuple(check for check in made if check is not None)
     if not found:
         raise ValueError("it asks for nothing: give recent_minutes, window_minutes or last_runs")
-    return tuple(found)
+    return found
 
 
 def _recent(place: Place, wanted: Mapping[str, Any]) -> Check | None:

@@ -13,9 +13,11 @@ from statistics import median
 
 from ..history.events import Outcome, Run
 from ..history.recorder import Recorder
+from ..settings import EFSQuota
 from .activity import asked
 from .checks import Check, Place
-from .switches import Switches
+from .named import checks_of
+from .switches import Switches, switches_of
 
 # What the page draws of each job.
 LAST_RUNS = 30
@@ -119,6 +121,22 @@ class Overview:
             success = next(iter(history.job_runs(name, outcomes=(well,), limit=1)), None)
         due = None if note is not None else next_due(runs, self._periods.get(name))
         return Job(name, tuple(runs), success, due, note, tuple(verdicts))
+
+
+def overview_of(
+    settings: EFSQuota,
+    history: Recorder,
+    clock: Callable[[], datetime],
+    checks: Mapping[str, Sequence[Check]] | None = None,
+) -> Overview:
+    """The jobs that the settings speak of, and all others; `checks` in place of the settings'."""
+    return Overview(
+        history,
+        switches_of(settings),
+        checks_of(settings.activity_checks) if checks is None else checks,
+        {"monitor": settings.monitor_period_secs, "reaper": settings.reaper_period_secs},
+        clock,
+    )
 
 
 def next_due(runs: Sequence[Run], period_secs: float | None = None) -> datetime | None:

@@ -29,7 +29,7 @@ PAGE_ROWS = 1000
 class RemoteCommand(ApiCommand):
     """A command that asks the service, and prints its answer."""
 
-    takes_arguments = True
+    takes_paths = True
     # The names of what is no flag; those in brackets may be left out.
     arguments: tuple[str, ...] = ()
     flags: dict[Any, Any] = {  # noqa: RUF012 - as traitlets has it

@@ -62,7 +62,7 @@ class MeasureCommand(Command):
         "jupyterhub-efs-quota measure --export=scan.gz /home\n"
         "jupyterhub-efs-quota measure --from=scan.gz /home/alice"
     )
-    takes_arguments = True
+    takes_paths = True
     flags: dict[Any, Any] = {
         "json": (
             {"MeasureCommand": {"as_json": True}},

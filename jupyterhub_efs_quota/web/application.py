@@ -11,7 +11,7 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
-from . import handlers
+from . import handlers, jobs
 from .api import handlers as api
 from .metrics import Metrics
 from .openondemand import OpenOnDemandQuotas
@@ -44,6 +44,8 @@ def make_application(
         (prefix.rstrip("/"), web.RedirectHandler, {"url": prefix}),
         (f"{prefix}measure", handlers.MeasureAgain, given),
         (f"{prefix}users", handlers.AllUsers, given),
+        (f"{prefix}jobs", jobs.AllJobs, given),
+        (f"{prefix}jobs/switch", jobs.SwitchJob, given),
         (f"{prefix}health", handlers.Health, given),
         (f"{prefix}metrics", Metrics, given),
         (f"{prefix}api/open-ondemand/quotas", OpenOnDemandQuotas, given),

@@ -66,6 +66,11 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
             check_scopes({"custom:efs-quota:admin"}, set(model.get("scopes", [])))
         )
 
+    def demand_administrator(self) -> None:
+        """Raise a 403 for everybody else."""
+        if not self.administers:
+            raise web.HTTPError(403, "This page is for administrators.")
+
     @property
     def own_name(self) -> str:
         """The visitor's name as the owner of a home. Raises a 404 for a service."""
@@ -160,8 +165,7 @@ class AllUsers(Handler):
     @web.authenticated
     async def get(self) -> None:
         """Show a part of the table: `q` in the name, `state`, `page` from 1."""
-        if not self.administers:
-            raise web.HTTPError(403, "This page is for administrators.")
+        self.demand_administrator()
         wanted = self.get_query_argument("q", "").strip()
         state = self.get_query_argument("state", "")
         rows = [row for row in self.parts.board.rows() if _matches(row, wanted, state)]

@@ -48,6 +48,13 @@ def udp():
     listener.socket.close()
 
 
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]
+
+
 def a_run(name="job", *, ago=0, secs=60, outcome="success", host="h", **fields):
     """A run that was completed so many minutes ago."""
     completed = NOW - timedelta(minutes=ago)

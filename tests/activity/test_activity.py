@@ -8,7 +8,9 @@ import pytest
 from jupyterhub_efs_quota.activity.activity import Activity
 from jupyterhub_efs_quota.activity.timings import Timings
 from jupyterhub_efs_quota.errors import BadRun, HistoryError
+from jupyterhub_efs_quota.history.opening import history_of
 from jupyterhub_efs_quota.metrics.counted import MOST_JOBS, OTHER_JOBS, Counted
+from jupyterhub_efs_quota.settings import EFSQuota
 
 from ..conftest import NOW
 from .conftest import a_run
@@ -103,6 +105,11 @@ def test_a_job_that_only_failed_has_no_last_activity(activity, history):
     activity.record_failure("job", NOW, NOW, "no")
     assert history.flush()
     assert activity.last_activity("job") is None
+
+
+def test_runs_are_kept_for_as_many_days_as_the_settings_say(tmp_path, clock):
+    settings = EFSQuota(history_url=f"sqlite:///{tmp_path}/x.sqlite", activity_days=7)
+    assert history_of(settings, clock)._keep.runs_days == 7
 
 
 def test_without_a_history_it_is_said_that_nothing_is_known():
