@@ -283,6 +283,11 @@ def test_wrong_permissions_of_control_files_are_found_and_the_line_mends_them(
     assert one(mounts, place, what).status is Status.OK
 
 
+def test_other_files_in_the_control_directory_are_nobodys_folder(place, efs):
+    (efs / "quota-control" / "switched-off.txt").touch()
+    assert one(mounts, place, "permissions of the control directory").status is Status.OK
+
+
 @as_root
 def test_a_control_file_that_belongs_to_a_user_is_found(place, efs, write):
     write("alice")

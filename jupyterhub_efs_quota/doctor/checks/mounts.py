@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 import tempfile
@@ -24,7 +25,8 @@ HOMES, CONTROL = "home root", "control directory"
 # Folders of users that are looked at: permissions are right or wrong for all alike.
 _MOST_FOLDERS = 500
 _FEW = 3
-# Names of users' folders never begin with a dot.
+# What a user's name becomes; other files may lie beside these folders.
+_FOLDER = re.compile(r"[A-Za-z0-9-]+")
 _TEMPORARY = ".efs-quota-doctor-"
 _LEAST_BYTES, _LEAST_SHARE = 100 * MIB, 0.01
 _BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -162,7 +164,7 @@ def _permissions(place: Place, control: Path) -> Finding:
             f"chmod 0755 {_quoted(control)}",
         )
     with os.scandir(control) as entries:
-        folders = list(islice((e for e in entries if not e.name.startswith(".")), _MOST_FOLDERS))
+        folders = list(islice((e for e in entries if _FOLDER.fullmatch(e.name)), _MOST_FOLDERS))
     bad = [trouble for entry in folders for trouble in _of_folder(Path(entry.path), trusted)]
     if bad:
         serious = [trouble for trouble in bad if trouble.status is Status.WRONG]
