@@ -92,6 +92,7 @@ setup(
             "pytest-asyncio>=1",
             "pytest-cov",
             "pytest-jupyterhub",
+            "pytest-xdist",
             "requests",
             "schemathesis>=4",
         ],

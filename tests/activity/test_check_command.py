@@ -98,7 +98,7 @@ MUST = "Must specify time in minutes and at least one host and script"
         (["x", "a:b"], MUST),
         (["60", "x"], "'x' is not in the format 'host:scriptname'"),
         (["99999999999", "a:b"], "99999999999 minutes are more than twenty years"),
-        (["--no-such-flag", "60", "a:b"], "--no-such-flag is no flag. See --help-all."),
+        (["--no-such-flag", "60", "a:b"], "The command line is not understood. See --help-all."),
         (["--EFSQuota.nothing=1", "60", "a:b"], "c.EFSQuota.nothing is no setting."),
     ],
 )

@@ -76,9 +76,7 @@ def test_changes_of_state_and_actions_come_together_the_newest_first(history, cl
         ("state-changed", "anna"),
     ]
     assert ("quota-changed", "bert") in shown(page)
-    assert [row.time for row in page.rows] == sorted(
-        (row.time for row in page.rows), reverse=True
-    )
+    assert [row.time for row in page.rows] == sorted((row.time for row in page.rows), reverse=True)
 
 
 def test_of_some_users_nothing_of_others_or_of_nobody_is_told_and_counted(history, clock):

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import pytest
 from jupyterhub.tests.mocking import MockHub
 from jupyterhub.tests.utils import AsyncSession, add_user
-from jupyterhub.utils import random_port
 from tornado.httpclient import AsyncHTTPClient
 from traitlets.config import Config
 
@@ -22,10 +21,12 @@ from jupyterhub_efs_quota.quota.record import Record, State
 
 from ..conftest import NOW, fill
 from ..conftest import come_about as until
+from ..ports import free_port, use_in_hubs
 from .site import Site
 
 SERVICE = "efs-quota"
 QUOTA = 10_000
+use_in_hubs()
 
 
 class Hub(MockHub):
@@ -54,7 +55,7 @@ def hub_config(tmp, ssl=False, **settings):
         c.ConfigurableHTTPProxy.command = os.environ["CONFIGURABLE_HTTP_PROXY"].split()
     setup(
         c,
-        url=f"{'https' if ssl else 'http'}://127.0.0.1:{random_port()}",
+        url=f"{'https' if ssl else 'http'}://127.0.0.1:{free_port()}",
         **{
             "quota_control": str(tmp / "quota-control"),
             "home_root": str(tmp / "users"),

@@ -14,12 +14,12 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from jupyterhub.utils import random_port
 
 from jupyterhub_efs_quota.configure import CUSTOM_SCOPES
 from jupyterhub_efs_quota.homes import escape
 
 from ..conftest import environment, fill
+from ..ports import free_port
 
 # What the tests do in the hub, they do with this.
 ADMIN_TOKEN = "an-admin-token-of-the-tests"
@@ -86,7 +86,7 @@ class Site:
             "token": ADMIN_TOKEN,
             "poor_token": POOR_TOKEN,
             "scopes": CUSTOM_SCOPES,
-            **{name: random_port() for name in ("public", "hub", "proxy", "service")},
+            **{name: free_port() for name in ("public", "hub", "proxy", "service")},
         }
         self.begin, self.end = begin.format(**self.values), end.format(**self.values)
         self.config = self.write(self.begin + self.end)

@@ -119,9 +119,7 @@ def write(hub, name, **fields):
 @pytest.fixture
 def locked(course):
     """Anna holds twice her quota."""
-    write(
-        course, "anna", quota_bytes=QUOTA, actual_bytes=2 * QUOTA, quota_state=State.LOCKOUT
-    )
+    write(course, "anna", quota_bytes=QUOTA, actual_bytes=2 * QUOTA, quota_state=State.LOCKOUT)
     return "anna"
 
 
@@ -449,7 +447,9 @@ async def test_a_name_that_looks_like_a_path_is_a_name(course, name):
     answer = await get(course, path, "reader")
     assert answer.status_code == 200, answer.text
     assert answer.json()["name"] == name
-    answer = await put(course, name.replace(".", "%2E") if name == ".." else name, "manager", {"bytes": 54_321})
+    answer = await put(
+        course, name.replace(".", "%2E") if name == ".." else name, "manager", {"bytes": 54_321}
+    )
     if name != "..":
         assert answer.status_code == 200, answer.text
         assert course.control.read(name).quota_bytes == 54_321

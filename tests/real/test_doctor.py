@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import jupyterhub
 import pytest
-from jupyterhub.utils import random_port
 
 from jupyterhub_efs_quota.doctor.running import find
 from jupyterhub_efs_quota.settings import read_file
 
+from ..ports import free_port
 from .site import ADMIN_TOKEN, POOR_TOKEN, run
 
 # On a machine that has better things to do.
@@ -111,7 +111,7 @@ def test_in_the_environment_of_the_service_the_hub_is_seen_and_the_rest_is_said_
 @pytest.fixture(scope="module")
 def changed(site):
     """Next to the running hub: a configuration that was changed, badly, and not taken yet."""
-    url = f"postgresql://quota:verysecret@127.0.0.1:{random_port()}/history"
+    url = f"postgresql://quota:verysecret@127.0.0.1:{free_port()}/history"
     end = site.end.replace("default_quota", 'home_path="{home_root}/{username}", default_quota')
     end = end.replace("10_000", "20_000").replace(f"sqlite:///{site.tmp}/history.sqlite", url)
     return doctor(f"--config={site.write(site.begin + end, 'changed.py')}")
@@ -177,7 +177,7 @@ def test_a_service_that_is_dead_is_found_from_both_sides(site):
 
 def test_a_hub_that_is_away_is_told_and_ends_nothing_else():
     ran = run(
-        "doctor", PATIENT, f"--hub-url=http://127.0.0.1:{random_port()}", JUPYTERHUB_API_TOKEN="x"
+        "doctor", PATIENT, f"--hub-url=http://127.0.0.1:{free_port()}", JUPYTERHUB_API_TOKEN="x"
     )
     assert ran.code == 2
     lines = ran.out.splitlines()

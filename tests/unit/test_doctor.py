@@ -609,7 +609,6 @@ def mail_server(tmp_path):
     """A real mail server that wants a login, over TLS where it has a certificate."""
     from aiosmtpd.controller import Controller
     from aiosmtpd.smtp import AuthResult
-    from jupyterhub.utils import random_port
 
     class Handler:
         got = []
@@ -625,7 +624,7 @@ def mail_server(tmp_path):
     started = []
 
     def start(**options):
-        controller = Controller(Handler(), hostname="127.0.0.1", port=random_port(), **options)
+        controller = Controller(Handler(), hostname="127.0.0.1", port=free_port(), **options)
         controller.start()
         started.append(controller)
         return controller
@@ -675,14 +674,14 @@ def test_a_mail_server_without_starttls_is_told_with_what_to_set(place, mail_ser
     assert 'c.EFSQuota.smtp_security = "tls"' in finding.mend
 
 
-def test_a_mail_server_that_is_not_there_is_told_with_its_port(place, unused_tcp_port, tmp_path):
+def test_a_mail_server_that_is_not_there_is_told_with_its_port(place, port, tmp_path):
     class Nobody:
         port = unused_tcp_port
 
     by_mail(place, Nobody, tmp_path)
     finding = one(sending, place, "mail")
     assert finding.status is Status.WRONG
-    assert f"port {unused_tcp_port}" in finding.said
+    assert f"port {port}" in finding.said
 
 
 def test_a_password_that_others_can_read_is_told_and_the_line_mends_it(
