@@ -7,6 +7,7 @@ import pytest
 
 from jupyterhub_efs_quota.control.store import ControlStore
 
+from ..ports import free_port
 from .site import ADMIN_TOKEN, POOR_TOKEN, run
 
 
@@ -174,8 +175,8 @@ def test_a_token_for_one_user_sees_that_one_and_changes_nothing(ask):
     assert (ran.code, ran.out) == (4, "")
 
 
-def test_where_no_service_is_it_says_so(ask, port):
-    ran = ask("users", EFS_QUOTA_URL=f"http://127.0.0.1:{port}/services/efs-quota/")
+def test_where_no_service_is_it_says_so(ask):
+    ran = ask("users", EFS_QUOTA_URL=f"http://127.0.0.1:{free_port()}/services/efs-quota/")
     assert ran.code == 5
     assert "Is the service running" in ran.err
 

@@ -44,6 +44,7 @@ from jupyterhub_efs_quota.hub.client import Access, HubUser
 from jupyterhub_efs_quota.settings import EFSQuota
 
 from ..conftest import NOW, as_root, fill, make_read_only
+from ..ports import free_port
 
 
 @pytest.fixture
@@ -674,14 +675,14 @@ def test_a_mail_server_without_starttls_is_told_with_what_to_set(place, mail_ser
     assert 'c.EFSQuota.smtp_security = "tls"' in finding.mend
 
 
-def test_a_mail_server_that_is_not_there_is_told_with_its_port(place, port, tmp_path):
+def test_a_mail_server_that_is_not_there_is_told_with_its_port(place, tmp_path):
     class Nobody:
-        port = unused_tcp_port
+        port = free_port()
 
     by_mail(place, Nobody, tmp_path)
     finding = one(sending, place, "mail")
     assert finding.status is Status.WRONG
-    assert f"port {port}" in finding.said
+    assert f"port {Nobody.port}" in finding.said
 
 
 def test_a_password_that_others_can_read_is_told_and_the_line_mends_it(

@@ -50,7 +50,7 @@ ANSWERS: Mapping[str, Callable[[Call], Awaitable[Answer]]] = {
 }
 # Errors of ours that are no fault of the service, or of the store or database behind it.
 _STATUS: Mapping[type[EFSQuotaError], int] = {
-    WishError: 400,
+    WishError: 409,  # a time that has passed: all else is seen by the contract
     BadRun: 400,
     CannotChange: 409,
     LockHeld: 409,

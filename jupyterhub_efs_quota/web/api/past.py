@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from tornado import web
@@ -13,15 +13,14 @@ from .visitor import READ
 
 # How far back measurements are shown, if nobody says since when.
 SHOWN = timedelta(days=90)
+_EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 
 
 async def get_history(call: Call) -> Answer:
     """A user's measurements."""
     user = call.user().user.name
     until = call.given["until"] or call.parts.clock()
-    since = call.given["since"] or until - SHOWN
-    if since >= until:
-        raise web.HTTPError(400, "since must be before until.")
+    since = call.given["since"] or max(until, _EARLIEST + SHOWN) - SHOWN
     points = call.given["points"]
     found = await call.parts.asking.ask(lambda past: past.series(user, since, until, points))
     items = [point_json(point) for point in found]
