@@ -22,6 +22,7 @@ from jupyterhub_efs_quota.quota.record import Record, State
 from ..conftest import NOW, fill
 from ..conftest import come_about as until
 from ..ports import free_port, use_in_hubs
+from .site import Site
 
 SERVICE = "efs-quota"
 QUOTA = 10_000
@@ -110,6 +111,20 @@ async def hub(request, tmp_path_factory):
     await until(lambda: (record := hub.control.read("admin")) and record.measured)
     yield hub
     await stop_hub(hub)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """A hub, its proxy and our service, each a process of its own, as a site has them.
+
+    alice is over her quota of 10,000 bytes, homer@example.org is not.
+    """
+    site = Site(tmp_path_factory.mktemp("site") / "hub")
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
 
 
 @pytest.fixture
