@@ -11,7 +11,6 @@ import re
 import shutil
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 

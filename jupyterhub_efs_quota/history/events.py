@@ -25,13 +25,17 @@ class Outcome(str, Enum):
 
 
 class ActionKind(str, Enum):
-    """What was done to a user."""
+    """What was done: to a user, or to a job."""
 
     STOPPED = "server-stopped"
     REFUSED = "spawn-refused"
     RESCUED = "spawn-rescued"
     QUOTA = "quota-changed"
+    SWITCHED = "job-switched"
 
+
+# What a change of state is called beside them.
+STATE_CHANGED = "state-changed"
 
 # A summary as it is stored: `reading.pack` and `unpack`.
 Packed: TypeAlias = bytes

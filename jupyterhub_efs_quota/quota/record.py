@@ -41,6 +41,7 @@ class Record:
 
     - `configured_bytes`, `configured_files`: the limit that the settings last gave.
       A `quota_bytes` that differs from it was changed by hand.
+    - `quota_until`: when a quota that was set for a time ends; `quota_reason`: why it was set.
     - `over_since`: when the user went over, which is the start of the grace time.
     - `home`: the home's directory, where the spawner knows better than the mapping.
     - `extra`: keys that we do not know, kept as they are.
@@ -69,6 +70,8 @@ class Record:
     quota_source: str | None = None
     configured_bytes: int | None = None
     configured_files: int | None = None
+    quota_until: datetime | None = None
+    quota_reason: str | None = None
     over_since: datetime | None = None
     home: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -262,6 +265,8 @@ _READ: dict[str, Any] = {
     "quota_source": _text,
     "configured_bytes": _whole(0),
     "configured_files": _whole(0),
+    "quota_until": parse_time,
+    "quota_reason": _text,
     "over_since": parse_time,
     "home": _text,
 }

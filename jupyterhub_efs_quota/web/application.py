@@ -11,6 +11,8 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
+from . import jobs
+from .api import handlers as api
 from .bar import Bar
 from .from_hub import Refused, Verify
 from .handlers import NotFound
@@ -57,11 +59,14 @@ def make_application(
         (f"{prefix}measuring", HowFar, given),
         (f"{prefix}bar", Bar, given),
         (f"{prefix}users", AllUsers, given),
+        (f"{prefix}jobs", jobs.AllJobs, given),
+        (f"{prefix}jobs/switch", jobs.SwitchJob, given),
         (f"{prefix}health", Health, given),
         (f"{prefix}metrics", Metrics, given),
         (f"{prefix}api/open-ondemand/quotas", OpenOnDemandQuotas, given),
         (rf"{prefix}api/users/([^/]+)/verify", Verify, from_hub),
         (rf"{prefix}api/users/([^/]+)/refused", Refused, from_hub),
+        *api.routes(prefix, parts),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
         (rf"{prefix}static/(.*)", StaticFiles, {"path": files["static_path"]}),
     ]

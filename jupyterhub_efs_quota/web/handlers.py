@@ -55,6 +55,11 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
             check_scopes({"custom:efs-quota:admin"}, set(model.get("scopes", [])))
         )
 
+    def demand_administrator(self) -> None:
+        """Raise a 403 for everybody else."""
+        if not self.administers:
+            raise web.HTTPError(403, "This page is for administrators.")
+
     @property
     def own_name(self) -> str:
         """The visitor's name as the owner of a home. Raises a 404 for a service."""

@@ -10,10 +10,11 @@ from enum import Enum
 
 from jinja2 import Environment
 
-from ..board import Board
+from ..activity.jobs import Jobs
+from ..board import MEASURING, Board
 from ..control.store import ControlStore
 from ..directories import Directories
-from ..errors import LockHeld, SettingsError
+from ..errors import LockHeld, SettingsError, kind_of
 from ..history.asking import Asking
 from ..history.recorder import Recorder
 from ..measure.task import SoFar
@@ -23,6 +24,7 @@ from ..metrics.exposition import Exposition
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
+from ..users.quotas import Quotas
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,8 @@ class Outcome(str, Enum):
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` is None where the settings are bad: then nothing can be measured.
-    `allocated`: which size the quotas are judged by.
+    `remeasure`, `quotas` and `jobs` are None where the settings are bad: then nothing can be
+    measured, changed or reported. `allocated`: which size the quotas are judged by.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Parts:
         admins_exempt: bool = True,
         history: Recorder | None = None,
         allocated: bool = False,
+        quotas: Quotas | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -77,6 +81,8 @@ class Parts:
         # Questions to the history have threads of their own: see `Asking`.
         self.asking = Asking(self.history)
         self.allocated = allocated
+        self._quotas = quotas
+        self._jobs = jobs
         self._counted = counted
         self._remeasure = remeasure
         self._measuring: dict[str, asyncio.Task[None]] = {}
@@ -87,9 +93,27 @@ class Parts:
         under_way = self._remeasure.under_way.get(user) if self._remeasure else None
         return under_way or (SoFar(0, 0) if user in self._measuring else None)
 
+    def measuring(self, user: str) -> bool:
+        """Whether a home is being measured."""
+        return self.so_far(user) is not None
+
     def outcome(self, user: str) -> Outcome | None:
         """How the last measurement ended that was asked for here; None while it goes on."""
         return None if user in self._measuring else self._outcomes.get(user)
+
+    @property
+    def quotas(self) -> Quotas:
+        """Who explains and changes quotas. Raises SettingsError where the settings are bad."""
+        if self._quotas is None:
+            raise SettingsError("Nothing is said or changed until the settings are mended.")
+        return self._quotas
+
+    @property
+    def jobs(self) -> Jobs:
+        """All jobs. Raises SettingsError where the settings are bad."""
+        if self._jobs is None:
+            raise SettingsError("Nothing is known of jobs until the settings are mended.")
+        return self._jobs
 
     def measure(self, user: str) -> asyncio.Task[None]:
         """Measure a user's home, or join the measurement that goes on already."""
@@ -126,9 +150,14 @@ class Parts:
         # Whoever waits for it is told; nobody else needs to be.
         error = None if task.cancelled() else task.exception()
         self._outcomes[user] = _outcome(error)
-        if error is not None:
-            self.failed(error)
-            log.warning("The home of %s is not measured: %s", user, error)
+        if error is None:
+            return
+        self.failed(error)
+        log.warning("The home of %s is not measured: %s", user, error)
+        row = self.board.get(user)
+        if row is not None and not isinstance(error, LockHeld):
+            # Who asked and did not wait finds it there.
+            self.board.failed(row.user, str(error), by=MEASURING, kind=kind_of(error))
 
 
 def _outcome(error: BaseException | None) -> Outcome:

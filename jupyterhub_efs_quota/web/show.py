@@ -77,7 +77,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         state="no quota" if exempt else record.quota_state.value,
         tone="secondary" if exempt else _TONES[record.quota_state],
         meaning=meaning,
-        age=_age(record.stopped, now),
+        age=age(record.stopped, now),
         measured=record.stopped,
         unreadable=record.unreadable or 0,
         left=record.quota_bytes - record.actual_bytes if counts else None,
@@ -101,7 +101,8 @@ def _left_files(record: Record) -> int | None:
     return record.quota_files - (record.usage_files or 0) if record.quota_files else None
 
 
-def _age(then: datetime | None, now: datetime) -> str:
+def age(then: datetime | None, now: datetime) -> str:
+    """How long ago a time was, in words."""
     if then is None:
         return ""
     secs = max(0, int((now - then).total_seconds()))

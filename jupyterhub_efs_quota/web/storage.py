@@ -37,7 +37,7 @@ class MyStorage(Handler):
             "mine.html",
             view=usage_view(record, now, keeps_servers=self._exempt) if record else None,
             problem=problem,
-            measuring=parts.so_far(name) is not None,
+            measuring=parts.measuring(name),
             said=self.get_query_argument("said", ""),
             free=self.settings["free"],
             plotly=self.settings["plotly"],

@@ -19,8 +19,7 @@ class AllUsers(Handler):
     @web.authenticated
     async def get(self) -> None:
         """Show a part of the table: `q` in the name, `state`, `page` from 1."""
-        if not self.administers:
-            raise web.HTTPError(403, "This page is for administrators.")
+        self.demand_administrator()
         wanted = self.get_query_argument("q", "").strip()
         state = self.get_query_argument("state", "")
         rows = [row for row in self.parts.board.rows() if _matches(row, wanted, state)]

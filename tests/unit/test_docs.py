@@ -14,6 +14,8 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 import jupyterhub_efs_quota
+from jupyterhub_efs_quota.activity.check_command import CheckCommand, ListCommand
+from jupyterhub_efs_quota.activity.run_command import RunCommand
 from jupyterhub_efs_quota.commands import MonitorCommand, ReaperCommand, ServiceCommand
 from jupyterhub_efs_quota.configure import CUSTOM_SCOPES, SERVICE_SCOPES, setup
 from jupyterhub_efs_quota.control import text
@@ -79,8 +81,8 @@ def test_every_flag_of_measure_is_in_the_documentation_and_no_other():
     "command", [ServiceCommand, MonitorCommand, ReaperCommand, DatabaseCommand]
 )
 def test_every_flag_is_in_the_documentation_and_no_other(command):
-    before, after = re.split(r"efs-quota measure\n.*?\n## ", page("command-line.md"), flags=re.S)
-    said = flags_in(before) | flags_in(after)
+    apart = r"^## jupyterhub-efs-quota (?:activity|measure)\n.*?(?=^## )"
+    said = flags_in(re.sub(apart, "", page("command-line.md"), flags=re.S | re.M))
     own = {"generate-config"}
     if command is ServiceCommand:
         said &= {*command.aliases, *own}
@@ -88,6 +90,14 @@ def test_every_flag_is_in_the_documentation_and_no_other(command):
         said &= {*command.aliases}
     else:
         said -= {*own, "json", "history-url", "downgrade"}
+    assert said == {*command.aliases, *command.flags}
+
+
+@pytest.mark.parametrize("command", [CheckCommand, RunCommand, ListCommand])
+def test_every_flag_of_activity_is_in_the_documentation_and_no_other(command):
+    name = command.name.rpartition(" ")[2]
+    (part,) = re.findall(rf"^### activity {name}\n(.*?)^##", page("command-line.md"), re.S | re.M)
+    said = set(re.findall(r"`--([a-z-]+)", " ".join(re.findall(r"^\| `--.*?\|", part, re.M))))
     assert said == {*command.aliases, *command.flags}
 
 
@@ -414,7 +424,7 @@ def test_the_rules_for_prometheus_name_metrics_and_decisions_that_exist():
     labels = {
         name: values_in_documentation(name) for name in ("decision", "kind", "state", "outcome")
     }
-    labels["outcome"] += ["success", "failure"]
+    labels["outcome"] += ["success", "failure", "skipped"]
     (group,) = values_of("alerts.yaml")["groups"]
     for rule in group["rules"]:
         assert rule["annotations"]["summary"]
