@@ -428,7 +428,7 @@ async def test_the_monitor_counts_what_it_measures_and_what_it_cannot(
 async def test_a_measurement_that_brings_no_answer_is_counted(
     rooms, store, workers, write, home_of, monkeypatch
 ):
-    async def dies(task: Task):
+    async def dies(task: Task, tell=None):
         raise MeasureError("its worker died")
 
     home_of("alice")

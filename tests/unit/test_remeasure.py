@@ -89,7 +89,7 @@ async def test_a_home_is_measured_by_one_at_a_time(remeasure, write, home_of, me
     write("homer")
     again = []
 
-    async def measure(task):
+    async def measure(task, tell=None):
         with pytest.raises(LockHeld):
             again.append(await remeasure.measure("homer"))
         return meter.usage
@@ -134,7 +134,7 @@ async def test_a_measurement_that_failed_leaves_the_record_as_it_was(
     home_of("homer")
     before = write("homer", actual_bytes=5, started=EARLIER, stopped=EARLIER)
 
-    async def fails(task):
+    async def fails(task, tell=None):
         raise failure
 
     meter.measure = fails
@@ -246,7 +246,7 @@ async def test_a_home_that_goes_away_meanwhile_leaves_the_record_as_it_was(
     home = home_of("homer")
     before = write("homer", actual_bytes=5, started=EARLIER, stopped=EARLIER)
 
-    async def measure(task):
+    async def measure(task, tell=None):
         shutil.rmtree(home)
         return await workers.measure(task)
 
@@ -262,7 +262,7 @@ async def test_a_home_swapped_for_a_link_meanwhile_is_not_followed(
     home = home_of("homer")
     before = write("homer", actual_bytes=5, started=EARLIER, stopped=EARLIER)
 
-    async def measure(task):
+    async def measure(task, tell=None):
         shutil.rmtree(home)
         home.symlink_to(efs)
         return await workers.measure(task)
@@ -477,7 +477,7 @@ async def test_a_spawn_s_check_does_not_wait_for_the_monitor(
         write(name, quota_bytes=10, actual_bytes=1000)
     go_on = asyncio.Event()
 
-    async def measure(task):
+    async def measure(task, tell=None):
         if task.ceiling is None:
             await go_on.wait()
         return Usage(5, 4096, files=3, dirs=1)
@@ -501,7 +501,7 @@ async def test_homes_are_begun_in_the_order_of_their_wishes(remeasure, write, ho
     go_on = asyncio.Event()
     begun = []
 
-    async def measure(task):
+    async def measure(task, tell=None):
         begun.append(os.path.basename(task.home))
         await go_on.wait()
         return meter.usage
