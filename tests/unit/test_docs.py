@@ -38,6 +38,7 @@ from jupyterhub_efs_quota.quota.record import (
 from jupyterhub_efs_quota.quota.sizes import GIB
 from jupyterhub_efs_quota.settings import read_file, resolve
 from jupyterhub_efs_quota.terminal.measure import MeasureCommand
+from jupyterhub_efs_quota.web.api.contract import OPERATIONS
 from jupyterhub_efs_quota.web.application import make_application
 
 ROOT = Path(__file__).parents[2]
@@ -226,7 +227,20 @@ def test_every_route_is_in_the_documentation():
         for rule in application.wildcard_router.rules
         if hasattr(rule.matcher, "regex")
     }
-    assert {*table("http.md"), "/services/efs-quota"} == routes
+    base = "/services/efs-quota/api"
+    # Those of the contract have a page of their own; one row stands for them here.
+    own = {f"{base}{operation.path}".replace("{name}", "NAME") for operation in OPERATIONS}
+    own |= {f"{base}/openapi.json", f"{base}/openapi.yaml", f"{base}(/.*)?"}
+    assert own <= routes
+    assert {*table("http.md"), "/services/efs-quota"} == routes - own | {f"{base}/users"}
+
+
+def test_every_route_of_the_api_is_in_its_documentation():
+    rows = re.findall(r"^\| `([^`]+)` \| (GET|PUT|POST|DELETE) \|", page("api.md"), re.MULTILINE)
+    known = [
+        (op.path.replace("{name}", "NAME").lstrip("/"), op.method.upper()) for op in OPERATIONS
+    ]
+    assert sorted(rows) == sorted(known)
 
 
 def test_every_scope_is_in_the_documentation():
