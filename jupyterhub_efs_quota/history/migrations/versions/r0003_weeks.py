@@ -10,8 +10,7 @@ from jupyterhub_efs_quota.history.tables import Moment
 revision = "0003"
 down_revision = "0002"
 
-# As `writing.week_number` counts them: the days since 1970, and from Monday to Thursday.
-# Two months may have had their last ones in one week.
+# Weeks as `writing.week_number` counts them. Two months may have had their last ones in one.
 _ONE_A_WEEK = """
 DELETE FROM quota_summaries WHERE EXISTS (
     SELECT 1 FROM quota_summaries newer
