@@ -39,8 +39,8 @@ def identity(found: os.stat_result) -> Identity:
 def mount_of(handle: int) -> int:
     """The number of the mount that a handle lies in; 0 where the system does not tell."""
     try:
-        with open(f"/proc/self/fdinfo/{handle}", encoding="ascii") as lines:
-            return next((int(line[7:]) for line in lines if line.startswith("mnt_id:")), 0)
+        with open(f"/proc/self/fdinfo/{handle}", "rb") as lines:
+            return next((int(line[7:]) for line in lines if line.startswith(b"mnt_id:")), 0)
     except OSError:
         return 0
 
