@@ -49,6 +49,12 @@ class Limbo:
 
         Raises NoLimbo where there can be none, Busy where somebody else has it.
         """
+        with self.unlocked(user) as drawer, _locked(drawer.handle, wait_secs):
+            yield drawer
+
+    @contextlib.contextmanager
+    def unlocked(self, user: str) -> Iterator[Drawer]:
+        """A user's drawer, whoever has it open: for long work on what nobody else wants."""
         with self._open() as top:
             name = drawer_name(user)
             try:
@@ -58,8 +64,7 @@ class Limbo:
             except OSError as error:
                 raise no_limbo(error) from None
         try:
-            with _locked(handle, wait_secs):
-                yield Drawer(user, handle)
+            yield Drawer(user, handle)
         finally:
             os.close(handle)
 

@@ -31,6 +31,8 @@ class ActionKind(str, Enum):
     REFUSED = "spawn-refused"
     RESCUED = "spawn-rescued"
     QUOTA = "quota-changed"
+    FREED = "space-freed"
+    RESTORED = "files-restored"
 
 
 # A summary as it is stored: `reading.pack` and `unpack`.
