@@ -17,27 +17,27 @@ version = re.search(
 # One file for every Python from 3.10; those without the global lock need one of their own.
 stable = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
 walk = Extension(
-    "jupyterhub_efs_quota.measure._walk",
+    "jupyterhub_efs_quota.measure.walk._walk",
     [
-        "jupyterhub_efs_quota/measure/_walk.c",
-        "jupyterhub_efs_quota/measure/_walk_best.c",
-        "jupyterhub_efs_quota/measure/_walk_handles.c",
-        "jupyterhub_efs_quota/measure/_walk_linked.c",
-        "jupyterhub_efs_quota/measure/_walk_module.c",
-        "jupyterhub_efs_quota/measure/_walk_pace.c",
-        "jupyterhub_efs_quota/measure/_walk_pattern.c",
-        "jupyterhub_efs_quota/measure/_walk_tally.c",
+        "jupyterhub_efs_quota/measure/walk/_walk.c",
+        "jupyterhub_efs_quota/measure/walk/_walk_best.c",
+        "jupyterhub_efs_quota/measure/walk/_walk_handles.c",
+        "jupyterhub_efs_quota/measure/walk/_walk_linked.c",
+        "jupyterhub_efs_quota/measure/walk/_walk_module.c",
+        "jupyterhub_efs_quota/measure/walk/_walk_pace.c",
+        "jupyterhub_efs_quota/measure/walk/_walk_pattern.c",
+        "jupyterhub_efs_quota/measure/walk/_walk_tally.c",
     ],
     depends=[
-        "jupyterhub_efs_quota/measure/_walk.h",
-        "jupyterhub_efs_quota/measure/_walk_inner.h",
-        "jupyterhub_efs_quota/measure/_walk_pace.h",
+        "jupyterhub_efs_quota/measure/walk/_walk.h",
+        "jupyterhub_efs_quota/measure/walk/_walk_inner.h",
+        "jupyterhub_efs_quota/measure/walk/_walk_pace.h",
     ],
     define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
     py_limited_api=stable,
     extra_compile_args=["-O2", "-fvisibility=hidden", "-pthread"],
     extra_link_args=["-pthread"],
-    # Where it cannot be built, measure/twin.py does the same in Python.
+    # Where it cannot be built, measure/walk/twin.py does the same in Python.
     optional=True,
 )
 
@@ -55,7 +55,7 @@ setup(
     options={"bdist_wheel": {"py_limited_api": "cp310"}} if stable else {},
     package_data={
         "jupyterhub_efs_quota": ["py.typed"],
-        "jupyterhub_efs_quota.measure": ["*.pyi"],
+        "jupyterhub_efs_quota.measure.walk": ["*.pyi"],
         "jupyterhub_efs_quota.hub": ["templates/*.html"],
         "jupyterhub_efs_quota.web": ["templates/*.html", "static/*"],
     },

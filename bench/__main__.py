@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jupyterhub_efs_quota.measure.walk import COMPILED, engine
+from jupyterhub_efs_quota.measure.walk.engine import COMPILED, engine
 
 from . import memory, nfs, pages, slow, warm
 from .line import Line, left_out

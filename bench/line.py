@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jupyterhub_efs_quota.measure.walk import COMPILED, PYTHON
+from jupyterhub_efs_quota.measure.walk.engine import COMPILED, PYTHON
 
 ENGINE_NAMES = {COMPILED: "the compiled walk", PYTHON: "the walk in Python"}
 

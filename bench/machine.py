@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from jupyterhub_efs_quota.measure.walk import engine
+from jupyterhub_efs_quota.measure.walk.engine import engine
 
 
 @dataclass(frozen=True)

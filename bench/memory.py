@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES
+from jupyterhub_efs_quota.measure.walk.engine import COMPILED, ENGINES
 
 from .line import ENGINE_NAMES, Line, Target, at_most, figure_line, left_out
 from .plan import Plan, remove

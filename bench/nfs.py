@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES
+from jupyterhub_efs_quota.measure.walk.engine import COMPILED, ENGINES
 
 from .line import ENGINE_NAMES, Line, Target, at_least, left_out, speed_line
 from .plan import Plan

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES, PYTHON
+from jupyterhub_efs_quota.measure.walk.engine import COMPILED, ENGINES, PYTHON
 
 from .line import Line, Target, at_least, left_out, speed_line
 from .plan import Plan

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub_efs_quota.errors import MeasureError
-from jupyterhub_efs_quota.measure.rules import Rules
+from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.walk import ENGINES
+from jupyterhub_efs_quota.measure.walk.engine import ENGINES
 
 from .timing import NICENESS
 

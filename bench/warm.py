@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES, PYTHON
+from jupyterhub_efs_quota.measure.walk.engine import COMPILED, ENGINES, PYTHON
 
 from .line import ENGINE_NAMES, Line, Target, at_most, left_out, share_line
 from .plan import Plan

@@ -33,10 +33,10 @@ from .loops.monitor import Monitor
 from .loops.reaper import NAME as REAPER
 from .loops.reaper import Reaper
 from .loops.record_run import recorded
-from .measure.cluster import Cluster
+from .measure.cluster.cluster import Cluster
 from .measure.meters import AUTO, WALK
-from .measure.walk import log_engine
-from .measure.workers import Workers
+from .measure.walk.engine import log_engine
+from .measure.workers.workers import Workers
 from .metrics.dirsize import make_dirsize
 from .metrics.exposition import Exposition
 from .openondemand import QuotaFile

@@ -17,13 +17,13 @@ from .control.store import ControlStore
 from .errors import ControlError, MeasureError, StoreError
 from .history.recorder import Recorder
 from .logs import event
-from .measure.cluster import Cluster
-from .measure.governor import Governor
+from .measure.cluster.cluster import Cluster
 from .measure.meters import WALK
-from .measure.order import ROUTINE, Priority, Wish
-from .measure.spread import Spread
 from .measure.task import Ceiling, Task
-from .measure.workers import Workers
+from .measure.workers.governor import Governor
+from .measure.workers.order import ROUTINE, Priority, Wish
+from .measure.workers.spread import Spread
+from .measure.workers.workers import Workers
 from .metrics.counted import Counted
 from .offload import Offload
 from .quota import messages

@@ -36,9 +36,9 @@ from traitlets.config.loader import (
 
 from .errors import SettingsError
 from .homes import Homes, check_template
-from .measure.check_rules import checked_ages, checked_junk, checked_types
 from .measure.meters import METERS, WALK
-from .measure.rules import AGES_DAYS, JUNK, TYPES, Rules
+from .measure.summary.check_rules import checked_ages, checked_junk, checked_types
+from .measure.summary.rules import AGES_DAYS, JUNK, TYPES, Rules
 from .quota.limits import Limits
 from .quota.sizes import parse_size
 

@@ -23,7 +23,7 @@ from jupyterhub_efs_quota.homes import escape
 from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.logs import JsonFormatter
 from jupyterhub_efs_quota.loops.cycle import Rooms
-from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.measure.workers.workers import Workers
 from jupyterhub_efs_quota.offload import Offload
 from jupyterhub_efs_quota.quota.record import Record
 from jupyterhub_efs_quota.remeasure import Remeasure
@@ -319,7 +319,7 @@ def processes(marker, parent=None):
 
 def worker_processes(parent=None):
     """The processes that measure homes for this process, or for `parent`."""
-    return processes("jupyterhub_efs_quota.measure.worker", parent or os.getpid())
+    return processes("jupyterhub_efs_quota.measure.workers.worker", parent or os.getpid())
 
 
 def until(look, secs=20.0):

@@ -20,7 +20,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
 from ..control.store import ControlStore
 from ..errors import BrokenFile, EFSQuotaError, SettingsError
-from ..measure.workers import Workers
+from ..measure.workers.workers import Workers
 from ..offload import Offload
 from ..quota.messages import checked
 from ..quota.record import Record, State

@@ -11,7 +11,7 @@ from ..board import MEASURING
 from ..errors import HOME_MISSING, HomeError, LockHeld
 from ..hub.client import HubUser
 from ..logs import event
-from ..measure.order import Priority, Wish, expect_large
+from ..measure.workers.order import Priority, Wish, expect_large
 from ..quota.judge import judge, why_measure
 from ..quota.limits import Limits
 from ..quota.record import Record, State

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import EFSQuotaError, MeasureError
 from ..logs import event
-from ..measure.scan import Wanted
-from ..measure.scan_file import ScanFile, newest_scan
-from ..measure.scan_process import read_apart
+from ..measure.scans.file import ScanFile, newest_scan
+from ..measure.scans.process import read_apart
+from ..measure.scans.scan import Wanted
 from ..quota.scanned import Advice, Scan, weigh
 from ..quota.usage import Usage
 from ..remeasure import Remeasure

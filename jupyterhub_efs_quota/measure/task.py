@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from ..quota.summary import load_summary
 from ..quota.usage import Usage
-from .rules import Rules, load_rules
+from .summary.rules import Rules, load_rules
 
 # Told files, bytes and folders about ten times a second, and the path below the home that is
 # being read ("" where that is not known). If it answers true, the walk ends as at its deadline.

@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from ..board import Board, Row
-from ..measure.governor import Governor
+from ..measure.workers.governor import Governor
 from . import users
 from .counted import PREFIX, Counted
 from .dirsize import Dirsize

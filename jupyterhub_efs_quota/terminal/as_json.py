@@ -9,11 +9,14 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from dataclasses import asdict
 from typing import Any
 
 from ..quota.summary import Sums
 from ..quota.usage import Usage
+
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 def line(path: str, answer: Usage | str) -> str:
@@ -54,8 +57,5 @@ def _readable(values: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(value).decode(errors="replace")
-    return value
+    # Bytes of a name that are no text, as Python has them, and other halves of signs.
+    return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", value)

@@ -22,13 +22,13 @@ from traitlets import Bool, Enum, Float, Int, Unicode
 
 from ..commands import Command, fail
 from ..errors import EFSQuotaError, MeasureError, SettingsError
-from ..measure.export import Exported, export
-from ..measure.handles import allow_handles
-from ..measure.scan import Wanted, read_scan
-from ..measure.scan_file import ScanFile, newest_scan
+from ..measure.scans.export import Exported, export
+from ..measure.scans.file import ScanFile, newest_scan
+from ..measure.scans.scan import Wanted, read_scan
+from ..measure.scans.wrstat import FORMATS, QUOTED
 from ..measure.task import Task
-from ..measure.walk import walk
-from ..measure.wrstat import FORMATS, QUOTED
+from ..measure.walk.engine import walk
+from ..measure.walk.handles import allow_handles
 from ..quota.sizes import format_size
 from ..quota.usage import Usage
 from ..settings import EFSQuota

@@ -13,7 +13,7 @@ from ..control.store import ControlStore
 from ..directories import Directories
 from ..errors import SettingsError
 from ..history.recorder import Recorder
-from ..measure.order import Priority, Wish, expect_large
+from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
 from ..metrics.exposition import Exposition
 from ..offload import Offload

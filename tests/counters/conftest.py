@@ -30,7 +30,7 @@ AS_NOBODY = """
 import json, os, sys
 from dataclasses import asdict
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.worker import measure
+from jupyterhub_efs_quota.measure.workers.worker import measure
 task = Task(sys.argv[1], 60, meter=sys.argv[2], allocated=sys.argv[3] == "True")
 measure(task)  # loads the rest of Python while it may be read
 os.setgroups([])

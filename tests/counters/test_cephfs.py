@@ -8,7 +8,7 @@ import pytest
 
 from jupyterhub_efs_quota.errors import MeasureError
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
-from jupyterhub_efs_quota.measure.worker import measure
+from jupyterhub_efs_quota.measure.workers.worker import measure
 
 from ..conftest import as_root, environment, fill, until
 from ..uml import lacking

@@ -10,7 +10,7 @@ from jupyterhub_efs_quota.measure.counters.counter import Counter
 from jupyterhub_efs_quota.measure.counters.open_home import Mount, mount_of, open_home, parse_mount
 from jupyterhub_efs_quota.measure.meters import COUNTERS, METERS
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
-from jupyterhub_efs_quota.measure.worker import measure
+from jupyterhub_efs_quota.measure.workers.worker import measure
 from jupyterhub_efs_quota.quota.usage import Usage
 
 from ..conftest import as_root, fill

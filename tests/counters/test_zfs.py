@@ -9,7 +9,7 @@ import pytest
 from jupyterhub_efs_quota.errors import CannotCount, MeasureError
 from jupyterhub_efs_quota.measure.counters.zfs import parse_property
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.worker import measure
+from jupyterhub_efs_quota.measure.workers.worker import measure
 
 from ..conftest import as_root
 from ..uml import lacking

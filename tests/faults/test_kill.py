@@ -61,7 +61,7 @@ from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.logs import start_logging
 from jupyterhub_efs_quota.loops.cycle import Rooms
 from jupyterhub_efs_quota.loops.monitor import Monitor
-from jupyterhub_efs_quota.measure.walk import walk
+from jupyterhub_efs_quota.measure.walk.engine import walk
 from jupyterhub_efs_quota.offload import Offload
 from jupyterhub_efs_quota.remeasure import Remeasure, utcnow
 from jupyterhub_efs_quota.settings import EFSQuota
@@ -167,7 +167,7 @@ async def test_a_monitor_that_is_killed_leaves_records_that_the_next_one_puts_ri
 PARENT = """
 import asyncio
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.measure.workers.workers import Workers
 
 async def main():
     workers = Workers(3)

@@ -15,7 +15,7 @@ from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.logs import start_logging
 from jupyterhub_efs_quota.loops.cycle import Rooms
 from jupyterhub_efs_quota.loops.monitor import Monitor
-from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.measure.workers.workers import Workers
 from jupyterhub_efs_quota.offload import Offload
 from jupyterhub_efs_quota.remeasure import Remeasure, utcnow
 from jupyterhub_efs_quota.settings import EFSQuota

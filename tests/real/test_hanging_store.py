@@ -19,7 +19,7 @@ from jupyterhub_efs_quota.control.store import ControlStore
 from jupyterhub_efs_quota.errors import StoreError
 from jupyterhub_efs_quota.hub.spawn import SpawnGate
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.measure.workers.workers import Workers
 from jupyterhub_efs_quota.offload import Offload
 from jupyterhub_efs_quota.settings import EFSQuota
 
@@ -225,7 +225,7 @@ async def test_a_worker_that_hangs_in_the_kernel_does_not_keep_the_process_from_
     program = f"""
 import asyncio
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.measure.workers.workers import Workers
 async def main():
     workers = Workers(2)
     print(await workers.measure(Task({str(above / "users" / "alice")!r}, 0.5)), flush=True)

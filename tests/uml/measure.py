@@ -12,7 +12,7 @@ from dataclasses import asdict
 from jupyterhub_efs_quota.errors import MeasureError
 from jupyterhub_efs_quota.measure.counters import project
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
-from jupyterhub_efs_quota.measure.worker import measure
+from jupyterhub_efs_quota.measure.workers.worker import measure
 
 QUOTACTL_FD = project._QUOTACTL_FD
 

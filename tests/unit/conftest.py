@@ -20,7 +20,7 @@ from jupyterhub_efs_quota.hub.client import HubClient
 # A build of the compiled walk to be tested instead of the installed one.
 if "WALK_LIBRARY" in os.environ:
     spec = importlib.util.spec_from_file_location(
-        "jupyterhub_efs_quota.measure._walk", os.environ["WALK_LIBRARY"]
+        "jupyterhub_efs_quota.measure.walk._walk", os.environ["WALK_LIBRARY"]
     )
     sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 

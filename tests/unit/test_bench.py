@@ -17,7 +17,9 @@ from bench.machine import Machine  # noqa: E402
 from bench.timing import Walker, allocated_by_du  # noqa: E402
 from bench.tree import make_deep, make_even, make_flat, make_linked, make_tree  # noqa: E402
 
-pytest.importorskip("jupyterhub_efs_quota.measure._walk", reason="the compiled walk is not built")
+pytest.importorskip(
+    "jupyterhub_efs_quota.measure.walk._walk", reason="the compiled walk is not built"
+)
 
 
 def bench(place, *given):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_efs_quota.measure.brake import (
+from jupyterhub_efs_quota.measure.workers.brake import (
     ALWAYS_WELL_SECS,
     FEWEST_ANSWERS,
     FORGET_SECS,

@@ -14,13 +14,13 @@ import time
 import pytest
 
 from jupyterhub_efs_quota.errors import MeasureError
-from jupyterhub_efs_quota.measure import cluster as cluster_module
-from jupyterhub_efs_quota.measure import split
-from jupyterhub_efs_quota.measure.cluster import Cluster, _difference
-from jupyterhub_efs_quota.measure.on_cluster import PROTOCOL, Footing
-from jupyterhub_efs_quota.measure.rules import Rules
+from jupyterhub_efs_quota.measure.cluster import cluster as cluster_module
+from jupyterhub_efs_quota.measure.cluster import split
+from jupyterhub_efs_quota.measure.cluster.cluster import Cluster, _difference
+from jupyterhub_efs_quota.measure.cluster.node import PROTOCOL, Footing
+from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
-from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.measure.workers.workers import Workers
 from jupyterhub_efs_quota.quota.usage import Usage
 
 from ..conftest import as_root, environment, fill
@@ -297,7 +297,7 @@ def children(pid):
         with open(f"/proc/{pid}/task/{pid}/children") as file:
             for child in file.read().split():
                 with open(f"/proc/{child}/cmdline") as line:
-                    if "measure.apart" in line.read():
+                    if "cluster.apart" in line.read():
                         found.append(int(child))
     return found
 

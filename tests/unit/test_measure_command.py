@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from jupyterhub_efs_quota.measure.rules import Rules
+from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.walk import walk
+from jupyterhub_efs_quota.measure.walk.engine import walk
 from jupyterhub_efs_quota.quota.summary import Folder, Sums, load_summary
 from jupyterhub_efs_quota.quota.usage import Usage
 from jupyterhub_efs_quota.terminal import as_json
@@ -549,8 +549,8 @@ def slow(monkeypatch, tmp_path):
         """
 import os, sys, time
 if "measure" in sys.argv:
-    from jupyterhub_efs_quota.measure import walk
-    walk.ENGINES.pop(walk.COMPILED, None)
+    from jupyterhub_efs_quota.measure.walk import engine
+    engine.ENGINES.pop(engine.COMPILED, None)
     real = os.scandir
     class Slow:
         def __init__(self, entries):

@@ -495,8 +495,8 @@ def test_a_size_is_shown_to_the_last_byte(size):
 
 
 def test_the_pace_of_the_walks_is_shown_once_the_store_has_answered(shown):
-    from jupyterhub_efs_quota.measure.brake import Brake
-    from jupyterhub_efs_quota.measure.governor import Governor
+    from jupyterhub_efs_quota.measure.workers.brake import Brake
+    from jupyterhub_efs_quota.measure.workers.governor import Governor
 
     governor = Governor(0, 3)
     pace = Exposition(shown.counted, shown.board, list, list, governor=lambda: governor)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_efs_quota.measure.order import (
+from jupyterhub_efs_quota.measure.workers.order import (
     EXTRA,
     LARGE_FILES,
     LARGE_SECS,

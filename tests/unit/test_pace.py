@@ -7,15 +7,15 @@ import time
 
 import pytest
 
-from jupyterhub_efs_quota.measure import brake as brake_module
-from jupyterhub_efs_quota.measure import governor as governor_module
-from jupyterhub_efs_quota.measure import twin, walk
-from jupyterhub_efs_quota.measure.brake import Brake
-from jupyterhub_efs_quota.measure.governor import TICK_SECS, Governor
-from jupyterhub_efs_quota.measure.pace import ANY_NUMBER, Pace, Page
+from jupyterhub_efs_quota.measure.workers import brake as brake_module
+from jupyterhub_efs_quota.measure.workers import governor as governor_module
+from jupyterhub_efs_quota.measure.walk import twin, engine as walk
+from jupyterhub_efs_quota.measure.workers.brake import Brake
+from jupyterhub_efs_quota.measure.workers.governor import TICK_SECS, Governor
+from jupyterhub_efs_quota.measure.walk.pace import ANY_NUMBER, Pace, Page
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.walk import COMPILED, ENGINES, PYTHON
-from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.measure.walk.engine import COMPILED, ENGINES, PYTHON
+from jupyterhub_efs_quota.measure.workers.workers import Workers
 
 from ..conftest import come_about, fill
 

@@ -6,7 +6,7 @@ import pytest
 
 from jupyterhub_efs_quota.errors import SettingsError
 from jupyterhub_efs_quota.hub.client import HubUser
-from jupyterhub_efs_quota.measure.order import Priority, Wish
+from jupyterhub_efs_quota.measure.workers.order import Priority, Wish
 from jupyterhub_efs_quota.quota.record import Record
 from jupyterhub_efs_quota.web.parts import Parts
 

@@ -15,8 +15,8 @@ from jupyterhub_efs_quota.errors import (
     MeasureError,
     StoreError,
 )
-from jupyterhub_efs_quota.measure.order import Priority, Wish
-from jupyterhub_efs_quota.measure.spread import Spread
+from jupyterhub_efs_quota.measure.workers.order import Priority, Wish
+from jupyterhub_efs_quota.measure.workers.spread import Spread
 from jupyterhub_efs_quota.measure.task import Ceiling
 from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.quota.usage import Usage

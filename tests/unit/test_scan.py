@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.errors import MeasureError, ScanError
-from jupyterhub_efs_quota.measure import export as export_module
-from jupyterhub_efs_quota.measure import ordered
-from jupyterhub_efs_quota.measure.export import export
-from jupyterhub_efs_quota.measure.rules import Rules
-from jupyterhub_efs_quota.measure.scan import Wanted, read_scan
+from jupyterhub_efs_quota.measure.scans import export as export_module
+from jupyterhub_efs_quota.measure.scans import ordered
+from jupyterhub_efs_quota.measure.scans.export import export
+from jupyterhub_efs_quota.measure.summary.rules import Rules
+from jupyterhub_efs_quota.measure.scans.scan import Wanted, read_scan
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.walk import walk
-from jupyterhub_efs_quota.measure.wrstat import BASE64, entries, make_line
+from jupyterhub_efs_quota.measure.walk.engine import walk
+from jupyterhub_efs_quota.measure.scans.wrstat import BASE64, entries, make_line
 
 from ..conftest import as_root, run_python
 from .strategies import file_names
@@ -411,10 +411,10 @@ def test_an_export_takes_memory_neither_for_files_nor_for_lines(home, tmp_path):
     """Peak memory of a process that exports and reads 30,000 files is that for 300."""
     code = """
 import os, resource, sys
-from jupyterhub_efs_quota.measure.export import export
-from jupyterhub_efs_quota.measure.scan import Wanted, read_scan
+from jupyterhub_efs_quota.measure.scans.export import export
+from jupyterhub_efs_quota.measure.scans.scan import Wanted, read_scan
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.rules import Rules
+from jupyterhub_efs_quota.measure.summary.rules import Rules
 home, scan = sys.argv[1:]
 export([Task(home, 60.0)], scan)
 assert read_scan(scan, Wanted((os.fsencode(home),), rules=Rules(0)))

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from jupyterhub_efs_quota.errors import MeasureError, ScanError
 from jupyterhub_efs_quota.loops import scans
 from jupyterhub_efs_quota.loops.monitor import Monitor
-from jupyterhub_efs_quota.measure import scan_process
-from jupyterhub_efs_quota.measure.export import export
-from jupyterhub_efs_quota.measure.scan import Wanted
-from jupyterhub_efs_quota.measure.scan_file import newest_scan
-from jupyterhub_efs_quota.measure.scan_process import read_apart
+from jupyterhub_efs_quota.measure.scans import process as scan_process
+from jupyterhub_efs_quota.measure.scans.export import export
+from jupyterhub_efs_quota.measure.scans.scan import Wanted
+from jupyterhub_efs_quota.measure.scans.file import newest_scan
+from jupyterhub_efs_quota.measure.scans.process import read_apart
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.wrstat import BASE64, make_line
+from jupyterhub_efs_quota.measure.scans.wrstat import BASE64, make_line
 from jupyterhub_efs_quota.quota.judge import judge
 from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.quota.scanned import Advice, Scan, weigh

@@ -8,7 +8,7 @@ from traitlets.config import Config
 
 from jupyterhub_efs_quota.errors import SettingsError
 from jupyterhub_efs_quota.measure.meters import METERS
-from jupyterhub_efs_quota.measure.rules import Rules
+from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.quota.limits import Limits
 from jupyterhub_efs_quota.quota.sizes import GIB
 from jupyterhub_efs_quota.settings import (

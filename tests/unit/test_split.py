@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from jupyterhub_efs_quota.measure import twin
-from jupyterhub_efs_quota.measure.part import finish
-from jupyterhub_efs_quota.measure.rules import Rules
-from jupyterhub_efs_quota.measure.split import (
+from jupyterhub_efs_quota.measure.walk import twin
+from jupyterhub_efs_quota.measure.summary.part import finish
+from jupyterhub_efs_quota.measure.summary.rules import Rules
+from jupyterhub_efs_quota.measure.cluster.split import (
     FOLDERS,
     may_split,
     shares,
@@ -21,7 +21,7 @@ from jupyterhub_efs_quota.measure.split import (
     upper_levels,
 )
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
-from jupyterhub_efs_quota.measure.walk import ENGINES, PARTS
+from jupyterhub_efs_quota.measure.walk.engine import ENGINES, PARTS
 
 from ..conftest import fill
 from .home_by_hand import summary_by_hand

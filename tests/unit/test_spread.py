@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from jupyterhub_efs_quota.measure.order import EXTRA, LONG_SECS, Priority, Wish
-from jupyterhub_efs_quota.measure.spread import Spread
+from jupyterhub_efs_quota.measure.workers.order import EXTRA, LONG_SECS, Priority, Wish
+from jupyterhub_efs_quota.measure.workers.spread import Spread
 
 
 class Time:

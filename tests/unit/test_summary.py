@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from jupyterhub_efs_quota.measure.part import Best, finish
-from jupyterhub_efs_quota.measure.rules import Rules, load_rules, parse_pattern
+from jupyterhub_efs_quota.measure.summary.part import Best, finish
+from jupyterhub_efs_quota.measure.summary.rules import Rules, load_rules, parse_pattern
 from jupyterhub_efs_quota.measure.task import Task, dump_answer, dump_task, load_answer, load_task
-from jupyterhub_efs_quota.measure.walk import PARTS
-from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.measure.walk.engine import PARTS
+from jupyterhub_efs_quota.measure.workers.workers import Workers
 from jupyterhub_efs_quota.quota.summary import Sums
 
 from ..conftest import fill

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.walk import walk
+from jupyterhub_efs_quota.measure.walk.engine import walk
 from jupyterhub_efs_quota.quota.judge import judge, record_usage
 from jupyterhub_efs_quota.quota.messages import checked, reaped
 from jupyterhub_efs_quota.quota.record import Record, State

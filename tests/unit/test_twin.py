@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from jupyterhub_efs_quota.errors import MeasureError
-from jupyterhub_efs_quota.measure import crew, twin
-from jupyterhub_efs_quota.measure.book import Book
-from jupyterhub_efs_quota.measure.pace import Pace, Page
-from jupyterhub_efs_quota.measure.part import finish
-from jupyterhub_efs_quota.measure.rules import Rules
+from jupyterhub_efs_quota.measure.walk import crew, twin
+from jupyterhub_efs_quota.measure.walk.book import Book
+from jupyterhub_efs_quota.measure.walk.pace import Pace, Page
+from jupyterhub_efs_quota.measure.summary.part import finish
+from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
-from jupyterhub_efs_quota.measure.walk import measure_in_python
+from jupyterhub_efs_quota.measure.walk.engine import measure_in_python
 
 from .home_by_hand import summary_by_hand
 from .trees import NOW, plant, trees

@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.errors import MeasureError
-from jupyterhub_efs_quota.measure import walk as walk_module
+from jupyterhub_efs_quota.measure.walk import engine as walk_module
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
 
 from ..conftest import as_root, environment, fill, run_python
@@ -463,7 +463,7 @@ def test_a_home_that_is_no_directory_is_an_error_and_no_empty_home(walk, home, k
 WALK_AS_NOBODY = """
 import os, sys
 from dataclasses import asdict
-from jupyterhub_efs_quota.measure import walk
+from jupyterhub_efs_quota.measure.walk import engine as walk
 from jupyterhub_efs_quota.measure.task import Task
 engines = getattr(walk, "ENGINES", {"python": walk.walk})
 "x".encode("unicode_escape")  # nobody may not be allowed to import it later
@@ -594,7 +594,7 @@ def test_a_process_with_few_file_handles_measures_deep_homes(walk, deep, handles
         """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[3]), int(sys.argv[3])))
-from jupyterhub_efs_quota.measure import walk
+from jupyterhub_efs_quota.measure.walk import engine as walk
 from jupyterhub_efs_quota.measure.task import Task
 engines = getattr(walk, "ENGINES", {"python": walk.walk})
 usage = engines[sys.argv[1]](Task(sys.argv[2], 50))

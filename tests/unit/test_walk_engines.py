@@ -27,10 +27,10 @@ from traitlets import TraitError
 
 import jupyterhub_efs_quota
 from jupyterhub_efs_quota.errors import MeasureError
-from jupyterhub_efs_quota.measure import twin, walk
-from jupyterhub_efs_quota.measure.rules import Rules
+from jupyterhub_efs_quota.measure.walk import twin, engine as walk
+from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.measure.task import Ceiling, Task, dump_task, load_task
-from jupyterhub_efs_quota.measure.walk import COMPILED, PYTHON
+from jupyterhub_efs_quota.measure.walk.engine import COMPILED, PYTHON
 from jupyterhub_efs_quota.settings import EFSQuota
 
 HERE = Path(__file__).parent
@@ -444,7 +444,7 @@ def test_a_home_at_its_ceiling_is_not_over(measure, home):
 SIGNALLED = """
 import signal, sys
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.walk import ENGINES
+from jupyterhub_efs_quota.measure.walk.engine import ENGINES
 
 class Alarm(Exception):
     pass
@@ -842,8 +842,8 @@ def test_without_the_compiled_walk_the_other_serves(home):
     (home / "file").write_bytes(b"x" * 10)
     code = (
         "import sys, logging; logging.basicConfig(level='INFO')\n"
-        "sys.modules['jupyterhub_efs_quota.measure._walk'] = None\n"
-        "from jupyterhub_efs_quota.measure import walk\n"
+        "sys.modules['jupyterhub_efs_quota.measure.walk._walk'] = None\n"
+        "from jupyterhub_efs_quota.measure.walk import engine as walk\n"
         "from jupyterhub_efs_quota.measure.task import Task\n"
         "walk.log_engine(); walk.log_engine()\n"
         "print(walk.engine(), walk.walk(Task(sys.argv[1], 60.0)).bytes)\n"
@@ -881,7 +881,7 @@ def test_the_number_of_threads_is_checked(threads):
 TOLD = """
 import json, sys
 from jupyterhub_efs_quota.measure.task import Task
-from jupyterhub_efs_quota.measure.walk import ENGINES
+from jupyterhub_efs_quota.measure.walk.engine import ENGINES
 told = []
 ENGINES[sys.argv[1]](Task(sys.argv[2], 60.0, walk_threads=1), lambda *far: told.append(far))
 print(json.dumps(told))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyterhub_efs_quota.measure import walk
+from jupyterhub_efs_quota.measure.walk import engine as walk
 
 HERE = Path(__file__).parent
 MEASURE = Path(walk.__file__).parent

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.errors import MeasureError
-from jupyterhub_efs_quota.measure import priority
-from jupyterhub_efs_quota.measure import workers as workers_module
-from jupyterhub_efs_quota.measure.governor import Governor
+from jupyterhub_efs_quota.measure.workers import priority
+from jupyterhub_efs_quota.measure.workers import workers as workers_module
+from jupyterhub_efs_quota.measure.workers.governor import Governor
 from jupyterhub_efs_quota.measure.meters import METERS
 from jupyterhub_efs_quota.measure.task import (
     Ceiling,
@@ -25,7 +25,7 @@ from jupyterhub_efs_quota.measure.task import (
     load_answer,
     load_task,
 )
-from jupyterhub_efs_quota.measure.workers import Workers
+from jupyterhub_efs_quota.measure.workers.workers import Workers
 from jupyterhub_efs_quota.quota.usage import Usage
 
 from ..conftest import come_about, environment, fill, processes, worker_processes
@@ -172,7 +172,7 @@ async def test_a_worker_that_died_in_its_sleep_costs_one_try_at_most(workers, tm
 async def test_a_worker_that_hangs_is_given_up_at_the_deadline_and_not_waited_for(
     workers, tmp_path, monkeypatch, log_lines
 ):
-    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.GIVE_UP_AFTER_SECS", 0.2)
+    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.workers.GIVE_UP_AFTER_SECS", 0.2)
     home = str(fill(tmp_path / "home", 5))
     await workers.measure(Task(home, 60))
     (stuck,) = mine()
@@ -214,8 +214,8 @@ async def test_workers_that_cannot_be_killed_are_not_joined_by_ever_more(
     workers, tmp_path, monkeypatch
 ):
     """Each home on a store that hangs would leave one behind, in every cycle."""
-    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.GIVE_UP_AFTER_SECS", 0.1)
-    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.MOST_LOST", 2)
+    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.workers.GIVE_UP_AFTER_SECS", 0.1)
+    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.workers.MOST_LOST", 2)
     kill_group = workers_module.kill_group
     monkeypatch.setattr(workers_module, "kill_group", lambda leader: None)
     home = str(fill(tmp_path / "home", 5))
@@ -265,7 +265,7 @@ def test_on_a_machine_that_we_do_not_know_a_worker_starts_all_the_same(monkeypat
 
 async def test_a_worker_that_is_given_up_leaves_no_file_open(workers, tmp_path, monkeypatch):
     """A service lives for months, and each worker has a page of memory and two pipes."""
-    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.GIVE_UP_AFTER_SECS", 0.1)
+    monkeypatch.setattr("jupyterhub_efs_quota.measure.workers.workers.GIVE_UP_AFTER_SECS", 0.1)
     pool = Workers(1, Governor(0, 3.0))
     home = str(fill(tmp_path / "home", 5))
 
@@ -326,7 +326,7 @@ async def test_closing_ends_all_workers_and_those_who_wait_are_told(slow_du):
 
 def a_worker(**options):
     return subprocess.Popen(
-        [sys.executable, "-m", "jupyterhub_efs_quota.measure.worker"],
+        [sys.executable, "-m", "jupyterhub_efs_quota.measure.workers.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -364,7 +364,7 @@ def test_a_worker_needs_no_hub_and_no_web():
         [
             sys.executable,
             "-c",
-            "import jupyterhub_efs_quota.measure.worker, sys;"
+            "import jupyterhub_efs_quota.measure.workers.worker, sys;"
             "print([m for m in ('jupyterhub', 'tornado', 'traitlets', 'yaml') if m in sys.modules])",
         ],
         capture_output=True,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.errors import ScanError
-from jupyterhub_efs_quota.measure.wrstat import (
+from jupyterhub_efs_quota.measure.scans.wrstat import (
     BASE64,
     KINDS,
     QUOTED,

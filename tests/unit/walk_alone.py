@@ -17,14 +17,14 @@ import time
 from dataclasses import asdict
 
 engine, library, task = sys.argv[1:]
-NAME = "jupyterhub_efs_quota.measure._walk"
+NAME = "jupyterhub_efs_quota.measure.walk._walk"
 if library:
     spec = importlib.util.spec_from_file_location(NAME, library)
     sys.modules[NAME] = importlib.util.module_from_spec(spec)
 
-from jupyterhub_efs_quota.measure.pace import ANY_NUMBER, Pace, Page  # noqa: E402
+from jupyterhub_efs_quota.measure.walk.pace import ANY_NUMBER, Pace, Page  # noqa: E402
 from jupyterhub_efs_quota.measure.task import load_task  # noqa: E402
-from jupyterhub_efs_quota.measure.walk import ENGINES  # noqa: E402
+from jupyterhub_efs_quota.measure.walk.engine import ENGINES  # noqa: E402
 
 if "WALK_HANDLES" in os.environ:
     most = int(os.environ["WALK_HANDLES"])

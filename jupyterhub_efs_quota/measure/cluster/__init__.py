@@ -1,0 +1,1 @@
+"""One Dask cluster for many homes: what is sent there, split, and put together."""
