@@ -23,7 +23,7 @@ from ..offload import Offload
 from ..quota.record import Record
 from ..quota.sizes import format_size
 from .freeing import Choice, Freeing, Outcome
-from .ledger import BACK
+from .ledger import BACK, Receipt
 from .progress import Progress, Stopped
 from .take import Errand
 
@@ -105,6 +105,21 @@ class Desk:
     def job(self, user: str) -> Job | None:
         """A user's errand that goes on, or else the last one since the service began."""
         return self._jobs.get(user)
+
+    async def receipts(self, user: str, errand: str, secs: float) -> list[Receipt]:
+        """Receipts of a user, of one errand if it is named.
+
+        Those of the last one are known here, if the store was too full to keep them.
+        """
+        job = self._jobs.get(user)
+        if job is not None and errand == job.errand.key:
+            made, of = job.errand, [each for each in job.outcomes if each.done]
+            return [
+                Receipt(made.key, made.now, made.by, each.done, each.names, each.sums)
+                for each in of
+            ]
+        kept = await self.look(secs, self._freeing.receipts, user)
+        return [each for each in kept if not errand or each.errand == errand]
 
     def stop(self, user: str) -> None:
         """Have a user's errand stop; what is done stays done."""

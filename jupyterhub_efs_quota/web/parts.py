@@ -12,6 +12,8 @@ from ..board import Board
 from ..control.store import ControlStore
 from ..directories import Directories
 from ..errors import SettingsError
+from ..freeing.desk import Desk
+from ..freeing.freeing import Freeing
 from ..history.recorder import Recorder
 from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
@@ -46,6 +48,7 @@ class Parts:
         directories: Directories,
         admins_exempt: bool = True,
         history: Recorder | None = None,
+        freeing: Freeing | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -58,6 +61,7 @@ class Parts:
         self.directories = directories
         self.admins_exempt = admins_exempt
         self.history = history or Recorder()
+        self.desk = Desk(freeing, clock, self.history, self._measured_at) if freeing else None
         self._counted = counted
         self._remeasure = remeasure
         self._measuring: dict[str, asyncio.Task[None]] = {}
@@ -95,6 +99,12 @@ class Parts:
         record = await _able(self._remeasure).measure(user, wish=wish)
         if record is not None:
             self.board.measured(record)
+
+    async def _measured_at(self, user: str) -> datetime | None:
+        """Measure a user's home, and say when that began."""
+        await asyncio.shield(self.measure(user))
+        row = self.board.get(user)
+        return row.record.started if row is not None and row.record is not None else None
 
     def _ended(self, user: str, task: asyncio.Task[None]) -> None:
         self._measuring.pop(user, None)
