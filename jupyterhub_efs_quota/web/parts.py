@@ -24,6 +24,7 @@ from ..remeasure import Remeasure
 
 # What metrics call the part of the service that answers browsers and the hub.
 PAGES = "Pages"
+_READ_SECS = 5.0
 
 
 class Parts:
@@ -103,8 +104,8 @@ class Parts:
     async def _measured_at(self, user: str) -> datetime | None:
         """Measure a user's home, and say when that began."""
         await asyncio.shield(self.measure(user))
-        row = self.board.get(user)
-        return row.record.started if row is not None and row.record is not None else None
+        record = await self.offload.run_within(_READ_SECS, self.store.read, user)
+        return record.started if record is not None else None
 
     def _ended(self, user: str, task: asyncio.Task[None]) -> None:
         self._measuring.pop(user, None)

@@ -328,7 +328,17 @@ def test_a_damaged_note_does_not_lose_the_thing(place, errand):
 
 def test_what_a_browser_sends_as_a_key_never_leaves_the_drawer(place):
     with place.drawer() as drawer:
-        for key in ("..", ".", "", "lock", "../bob", "/etc", "1-" + "0" * 15, "\0", "1-" + "g" * 16):
+        for key in (
+            "..",
+            ".",
+            "",
+            "lock",
+            "../bob",
+            "/etc",
+            "1-" + "0" * 15,
+            "\0",
+            "1-" + "g" * 16,
+        ):
             with pytest.raises(NotThere):
                 drawer.note(key)
 
@@ -372,7 +382,20 @@ def test_every_path_that_a_home_can_have_survives_being_quoted(names):
 
 @pytest.mark.parametrize(
     "text",
-    ["..", "a/../b", "/etc", "//", "a//b", "a/", ".", "%2e%2e", "a/%2E%2E/b", "%2Fetc", "%00", "a%00"]
+    [
+        "..",
+        "a/../b",
+        "/etc",
+        "//",
+        "a//b",
+        "a/",
+        ".",
+        "%2e%2e",
+        "a/%2E%2E/b",
+        "%2Fetc",
+        "%00",
+        "a%00",
+    ]
     + ["a" * 256, "..%2f..%2fbob"],
 )
 def test_paths_that_lead_elsewhere_are_refused(text):
@@ -402,4 +425,6 @@ def test_users_have_drawers_of_their_own_however_long_their_names():
     names = ["alice", "Alice", "a-b", "ä" * 255, "ä" * 254 + "ö", "..", ".", "a/b", "lock"]
     drawers = {drawer_name(name) for name in names}
     assert len(drawers) == len(names)
-    assert all(len(each) <= 255 and not each.startswith(b".") and b"/" not in each for each in drawers)
+    assert all(
+        len(each) <= 255 and not each.startswith(b".") and b"/" not in each for each in drawers
+    )
