@@ -11,7 +11,7 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
-from . import freeing, handlers
+from . import free_api, freeing, handlers
 from .metrics import Metrics
 from .openondemand import OpenOnDemandQuotas
 from .parts import Parts
@@ -43,6 +43,7 @@ def make_application(
         (prefix.rstrip("/"), web.RedirectHandler, {"url": prefix}),
         (f"{prefix}measure", handlers.MeasureAgain, given),
         *freeing.routes(prefix, given),
+        *free_api.routes(prefix, given),
         (f"{prefix}users", handlers.AllUsers, given),
         (f"{prefix}health", handlers.Health, given),
         (f"{prefix}metrics", Metrics, given),
