@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec
 
-from ..errors import EFSQuotaError, FreeingError, HomeError, NoLimbo
+from ..errors import EFSQuotaError, FreeingError, HomeError, NoLimbo, NotThere
 from ..quota.record import Record
 from ..quota.sizes import format_size
 from ..quota.summary import Sums
@@ -185,7 +185,9 @@ class Freeing:
         for key in keys:
             progress.step()
             with self._at_work(record) as (home, drawer):
-                note = drawer.note(key)
+                note = _noted(drawer, key, say)
+                if note is None:
+                    continue
                 outcome = _attempt(note.names, self._back, home, drawer, note, errand, room)
             if room is not None and outcome.done:
                 room -= self._size(outcome.sums)
@@ -228,7 +230,9 @@ class Freeing:
         for key in keys:
             progress.step()
             with self._at_work(record) as (_, drawer):
-                note = drawer.note(key)
+                note = _noted(drawer, key, say)
+                if note is None:
+                    continue
                 if note.others:
                     say(
                         Outcome(
@@ -338,6 +342,15 @@ class Freeing:
                 append(drawer, [receipt])
         except (EFSQuotaError, OSError) as error:
             log.warning("A receipt of %s is not kept: %s", user, error)
+
+
+def _noted(drawer: Drawer, key: str, say: Said) -> Note | None:
+    """The note of a thing; None, and said, where it is not in limbo any more."""
+    try:
+        return drawer.note(key)
+    except NotThere as error:
+        say(Outcome((os.fsencode(key),), problem=str(error)))
+        return None
 
 
 def _outermost(choices: Sequence[Choice]) -> list[Choice]:
