@@ -172,6 +172,30 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # c.EFSQuota.history_changes_days = 1825
 # c.EFSQuota.activity_days = 400
 
+# --- Jobs: the loops, and what reports its runs here -------------------------------------
+
+# Whether a job ran lately, often enough, and as long as usual: a check each, by its name, as
+# {"backup": {"job": "nightly-backup", "recent_minutes": 1560}}.
+# c.EFSQuota.activity_checks = {}
+
+# A file with the names of jobs that are switched off. By default in quota_control.
+# c.EFSQuota.switched_off_file = ""
+
+# How long each job ran goes to a StatsD, by UDP.
+# c.EFSQuota.statsd_host = ""
+# c.EFSQuota.statsd_port = 8125
+# c.EFSQuota.statsd_prefix = ""
+# c.EFSQuota.statsd_environment = ""
+
+# How mails are sent, and to which administrators. 0 is the usual port.
+# c.EFSQuota.smtp_host = ""
+# c.EFSQuota.smtp_port = 0
+# c.EFSQuota.smtp_security = "none"
+# c.EFSQuota.smtp_user = ""
+# c.EFSQuota.smtp_password_file = ""
+# c.EFSQuota.mail_from = ""
+# c.EFSQuota.mail_to = []
+
 # --- The pages and the log -------------------------------------------------------------
 
 # The pages are at /services/efs-quota/, and "Storage" in the hub's Services menu.

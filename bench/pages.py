@@ -66,6 +66,8 @@ def _pages(plan: Plan, count: int, target: Target | None) -> Iterator[Line]:
         return
     finally:
         remove(control)
+        for left in plan.place.glob("history.sqlite*"):
+            left.unlink()
     yield from _lines(what, target, idle, busy)
 
 
@@ -150,6 +152,7 @@ def _service(
     settings: dict[str, Any] = {
         "quota_control": str(control),
         "home_root": str(homes),
+        "history_url": f"sqlite:///{control.parent}/history.sqlite",
         "stale_quota_secs": stale_secs,
         "monitor_period_secs": 0.1 if stale_secs == _ALWAYS else 3600.0,
     }

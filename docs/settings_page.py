@@ -46,6 +46,7 @@ HEADINGS = {
     "on_lockout": "What happens at a spawn",
     "history_url": "The history",
     "metrics_port": "What others read",
+    "activity_checks": "Jobs, StatsD and mails",
     "service_name": "The service",
 }
 
@@ -79,7 +80,8 @@ def kind(trait: TraitType[Any, Any]) -> str:
     if name == "List":
         return f"a list of {LISTED[type(trait._trait).__name__]}"  # type: ignore[attr-defined]  # noqa: SLF001
     if name == "Dict":
-        return f"a dictionary, name to {kind(trait._value_trait)}"  # type: ignore[attr-defined]  # noqa: SLF001
+        values = trait._value_trait  # type: ignore[attr-defined]  # noqa: SLF001
+        return f"a dictionary, name to {kind(values)}" if values is not None else "a dictionary"
     return KINDS[name]
 
 

@@ -19,9 +19,11 @@ from urllib.parse import urlsplit
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
+from .activity.jobs import Jobs, jobs_of
+from .activity.timings import Timings
 from .board import Board
 from .directories import Directories
-from .errors import SettingsError
+from .errors import HistoryError, SettingsError
 from .freeing.freeing import Freeing
 from .history.history import History
 from .history.opening import history_of
@@ -46,6 +48,7 @@ from .metrics.exposition import Exposition
 from .openondemand import QuotaFile
 from .remeasure import Remeasure, make_workers, utcnow
 from .settings import EFSQuota
+from .users.quotas import Quotas
 from .web.application import load_templates, make_application
 from .web.metrics import serve_metrics
 from .web.parts import Parts
@@ -53,6 +56,10 @@ from .web.parts import Parts
 log = logging.getLogger(__name__)
 
 _PARENT_POLL_MS = 1000
+# How often there is a look at all jobs, for the metrics.
+_JOBS_SECS = 30.0
+# Whoever sends more is cut off. What is asked of us is a few lines.
+MOST_BODY_BYTES = 1024 * 1024
 
 
 class Service:
@@ -75,6 +82,8 @@ class Service:
         self._parent = os.getppid()
         self._history: History | None = None
         self._freeing: Freeing | None = None
+        self._jobs: Jobs | None = None
+        self._timings: Timings | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, or until the hub is gone."""
@@ -86,6 +95,8 @@ class Service:
         parent = PeriodicCallback(lambda: self._look_at_parent(stop), _PARENT_POLL_MS)
         if self._settings.exit_with_hub:
             parent.start()
+        jobs = PeriodicCallback(lambda: self._look_at_jobs(parts), _JOBS_SECS * 1000)
+        jobs.start()
         if self._history is not None:
             self._history.start()
         for loop in self._loops:
@@ -97,6 +108,7 @@ class Service:
             await stop.wait()
         finally:
             parent.stop()
+            jobs.stop()
             for server in filter(None, servers):
                 server.stop()
             for loop in self._loops:
@@ -109,6 +121,8 @@ class Service:
         """Write what is left of the history: when nothing runs any more."""
         if self._history is not None:
             self._history.close()
+        if self._timings is not None:
+            self._timings.close()
 
     def trouble(self) -> list[str]:
         """What is wrong now, in sentences."""
@@ -125,6 +139,8 @@ class Service:
         history: Recorder = self._history or Recorder()
         rooms = make_rooms(self._settings, hub_from(self._environment), history, board)
         self._quota_file = rooms.quota_file
+        self._timings = rooms.timings
+        self._jobs = None if self._wrong else jobs_of(rooms)
         remeasure = None
         if self._wrong is None:
             remeasure = self._remeasure(rooms)
@@ -154,10 +170,15 @@ class Service:
             admins_exempt=self._settings.admins_exempt,
             history=history,
             freeing=self._freeing,
+            quotas=None if self._wrong else self._quotas(rooms),
+            jobs=self._jobs,
             counted=rooms.counted,
             exposition=self._exposition(rooms),
             directories=Directories(rooms.homes),
         )
+
+    def _quotas(self, rooms: Rooms) -> Quotas:
+        return Quotas(self._settings, rooms.store, rooms.clock, rooms.history, rooms.board)
 
     def _open_history(self, board: Board) -> History | None:
         if self._wrong is not None:
@@ -183,6 +204,7 @@ class Service:
             self.trouble,
             dirsize=dirsize,
             governor=lambda: self._workers.governor if self._workers is not None else None,
+            jobs=lambda: self._jobs.overview.jobs if self._jobs is not None else (),
         )
 
     def _serve_metrics(self, exposition: Exposition) -> HTTPServer | None:
@@ -220,9 +242,20 @@ class Service:
             application,
             ssl_options=internal_tls(self._environment, ssl.Purpose.CLIENT_AUTH),
             xheaders=True,
+            max_body_size=MOST_BODY_BYTES,
         )
         listen(server, self._environment["JUPYTERHUB_SERVICE_URL"])
         return server
+
+    async def _look_at_jobs(self, parts: Parts) -> None:
+        """Look at all jobs for the metrics, which show what was seen last."""
+        jobs = self._jobs
+        if jobs is None:
+            return
+        try:
+            await parts.asking.ask(lambda _: jobs.overview.look())
+        except HistoryError as error:
+            log.debug("The jobs are not looked at: %s", error)
 
     def _look_at_parent(self, stop: asyncio.Event) -> None:
         # A hub that was killed leaves us with a token that the next one does not know.

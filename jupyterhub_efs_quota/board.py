@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import OTHER
 from .hub.client import HubUser
@@ -65,6 +65,12 @@ class Board:
         before = self._rows.get(record.user)
         if before is not None:
             self._put(before.user, record, MEASURING, None)
+
+    def changed(self, record: Record) -> None:
+        """Keep a record that somebody changed: what is wrong is so as before."""
+        before = self._rows.get(record.user)
+        if before is not None:
+            self._rows[record.user] = replace(before, record=record)
 
     def remember(self, records: Iterable[Record]) -> None:
         """Take records of an earlier time for users whom no loop has seen yet."""

@@ -6,6 +6,7 @@ Without a subcommand it is the service that the hub starts.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -18,14 +19,15 @@ from traitlets.config.application import ClassesType
 from traitlets.config.loader import KVArgParseConfigLoader
 
 from . import __version__
-from .errors import EFSQuotaError, HubError, SettingsError
+from .errors import EFSQuotaError, SettingsError
 from .logs import start_logging
+from .service_client import ServiceClient, client_from
 from .settings import EFSQuota, handed_over, read_file, resolve
 
 # How long a command that ends waits for a database that does not answer.
 _CLOSE_SECS = 20.0
 _NEEDED = ("JUPYTERHUB_SERVICE_URL", "JUPYTERHUB_SERVICE_PREFIX", "JUPYTERHUB_API_URL")
-_SHARED_ALIASES = {
+SHARED_ALIASES = {
     "config": "Command.config_file",
     "efs-quota-control": "EFSQuota.quota_control",
     "home-root": "EFSQuota.home_root",
@@ -48,9 +50,9 @@ class Command(Application):
 
     version = __version__
     classes: ClassesType = [EFSQuota]
-    aliases: dict[Any, Any] = dict(_SHARED_ALIASES)
+    aliases: dict[Any, Any] = dict(SHARED_ALIASES)
     flags: dict[Any, Any] = {}
-    # Whether arguments that are no flags are paths; else they are mistakes.
+    # Whether there are arguments that are no flags, such as paths; else they are mistakes.
     takes_paths = False
 
     config_file = Unicode("", help="A file with `c.EFSQuota.…` lines to read.").tag(config=True)
@@ -62,23 +64,31 @@ class Command(Application):
 
     def read_settings(self, argv: list[str] | None) -> EFSQuota:
         """The settings of the command line, the file and the hub. Raises SettingsError."""
+        self.take_arguments(argv)
+        if getattr(self, "generate_config", False):
+            return EFSQuota()  # the file that is named is to be written, not read
+        return resolve(self.gather())
+
+    def take_arguments(self, argv: list[str] | None) -> None:
+        """Understand the command line. Raises SettingsError."""
         try:
             self.parse_command_line(argv)
         except SystemExit as ended:
             if ended.code in (0, None):
                 raise
             raise SettingsError("The command line is not understood. See --help-all.") from None
-        if getattr(self, "generate_config", False):
-            return EFSQuota()  # the file that is named is to be written, not read
         if self.extra_args and not self.takes_paths:
             raise SettingsError(f"{self.extra_args[0]!r} is not understood. See --help-all.")
+
+    def gather(self) -> Config:
+        """What the hub hands over, the file and the command line say. Raises SettingsError."""
         config = handed_over(os.environ)
         if self.config_file:
             config.merge(read_file(self.config_file))
         config.merge(self.cli_config)
         self._refuse_unknown(config)
         self._take_own(config)
-        return resolve(config)
+        return config
 
     def _take_own(self, config: Config) -> None:
         """The command's own settings, which a file may have too."""
@@ -105,6 +115,42 @@ def fail(error: Exception, status: int = 1) -> None:
     sys.exit(status)
 
 
+class ApiCommand(Command):
+    """A command that asks the running service, as any program with a token may."""
+
+    aliases: dict[Any, Any] = {
+        "config": "Command.config_file",
+        "log-level": "EFSQuota.log_level",
+        "url": "ApiCommand.url",
+        "token-file": "ApiCommand.token_file",
+        "ca": "ApiCommand.ca",
+    }
+
+    url = Unicode(
+        "",
+        help="The service's address, such as https://hub.example.org/services/efs-quota/."
+        " Default: EFS_QUOTA_URL, or beside the hub that a user's server knows.",
+    ).tag(config=True)
+    token_file = Unicode(
+        "",
+        help="A file with a token of the hub. Default: the token in EFS_QUOTA_TOKEN or"
+        " JUPYTERHUB_API_TOKEN.",
+    ).tag(config=True)
+    ca = Unicode("", help="A CA bundle to trust for https, in place of the system's.").tag(
+        config=True
+    )
+
+    def client(self, settings: EFSQuota) -> ServiceClient:
+        """The way to the service. Raises SettingsError."""
+        return client_from(
+            os.environ,
+            url=self.url,
+            token_file=self.token_file,
+            ca=self.ca,
+            service_name=settings.service_name,
+        )
+
+
 class LoopCommand(Command):
     """A loop run by hand or by cron, against any hub."""
 
@@ -116,7 +162,7 @@ class LoopCommand(Command):
         ),
     }
     aliases: dict[Any, Any] = {
-        **_SHARED_ALIASES,
+        **SHARED_ALIASES,
         "hub-url": "LoopCommand.hub_url",
         "api-token": "LoopCommand.api_token",
         "api-cert": "LoopCommand.api_cert",
@@ -180,7 +226,8 @@ class LoopCommand(Command):
             history=history,
         )
         work, name, period = self.cycle(rooms, remeasure)
-        cycle = recorded(rooms, name, work)
+        # What would be done is no run, and is said of a job that is switched off, too.
+        cycle = work.run_once if self.dry_run else recorded(rooms, name, work)
         try:
             if self.once:
                 planned = await cycle()
@@ -199,6 +246,7 @@ class LoopCommand(Command):
                 server.stop()
         finally:
             await workers.end()
+            rooms.timings.close()
 
     def _serve_metrics(self, rooms: Any, loop: Any, workers: Any) -> Any:
         from .metrics.dirsize import make_dirsize
@@ -225,23 +273,16 @@ class LoopCommand(Command):
         raise AssertionError("each loop's command has its own")
 
     def _hub(self) -> Any:
-        from .hub.client import HubClient, hub_from, tls_context
+        from .hub.client import access_by_hand, hub_at, hub_from
 
         token = self.api_token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
         if not token:
             raise SettingsError("Give a token of the hub: --api-token or JUPYTERHUB_API_TOKEN.")
-        if not self.hub_url:
-            if not os.environ.get("JUPYTERHUB_API_URL"):
-                raise SettingsError("Give the hub's address: --hub-url.")
-            return hub_from({**os.environ, "JUPYTERHUB_API_TOKEN": token})
-        if not self.hub_url.startswith(("http://", "https://")):
-            raise HubError(f"--hub-url {self.hub_url!r} must begin with http:// or https://")
-        tls = None
-        if self.hub_url.startswith("https:"):
-            unverified = self.api_cert.capitalize() == "False"
-            tls = tls_context(None if unverified else self.api_cert or None, verify=not unverified)
-        base = self.hub_url.rstrip("/")
-        return HubClient(base if base.endswith("/hub/api") else f"{base}/hub/api", token, tls)
+        if self.hub_url:
+            return hub_at(access_by_hand(self.hub_url, token, self.api_cert))
+        if not os.environ.get("JUPYTERHUB_API_URL"):
+            raise SettingsError("Give the hub's address: --hub-url.")
+        return hub_from({**os.environ, "JUPYTERHUB_API_TOKEN": token})
 
 
 class MonitorCommand(LoopCommand):
@@ -297,15 +338,22 @@ class ReaperCommand(LoopCommand):
 class ServiceCommand(Command):
     """Storage quotas for JupyterHub homes: the service that the hub starts.
 
-    Other commands: `monitor`, `reaper`, `check`, `measure` and `database`; each has --help.
+    For the other commands see `description`; each has --help.
     """
 
     name = "jupyterhub-efs-quota"
     description = (
         "Storage quotas for JupyterHub homes: the service that the hub starts.\n\n"
-        "Other commands: `jupyterhub-efs-quota monitor`, `reaper`, `check`, `measure` and"
-        " `database`;"
-        " each has --help."
+        "Other commands, as in `jupyterhub-efs-quota doctor`; each has --help:\n"
+        "    doctor                           what is wrong, and the line that mends it\n"
+        "    users, show, explain             who holds what, and why\n"
+        "    set-quota, reset-quota           another quota for one user\n"
+        "    history, runs                    what was measured and done\n"
+        "    activity                         jobs: run one on record, check, switch\n"
+        "    measure                          what folders hold, without a hub\n"
+        "    monitor, reaper                  the loops, by hand or by cron\n"
+        "    check                            how a user stands, from one file\n"
+        "    database                         the history database's revision"
     )
     flags: dict[Any, Any] = {
         "generate-config": (
@@ -313,7 +361,7 @@ class ServiceCommand(Command):
             "Write a file with all settings and their defaults, and end.",
         ),
     }
-    aliases: dict[Any, Any] = dict(_SHARED_ALIASES)
+    aliases: dict[Any, Any] = dict(SHARED_ALIASES)
     generate_config = Bool(False, help="Write a file with all settings, and end.").tag(config=True)
 
     def launch(self, argv: list[str]) -> None:
@@ -359,6 +407,23 @@ class ServiceCommand(Command):
         print(f"Wrote {path}")
 
 
+# The commands by their names, with the modules that hold them: each loads only its own.
+_COMMANDS = {
+    "monitor": ("commands", "MonitorCommand"),
+    "reaper": ("commands", "ReaperCommand"),
+    "database": ("history.command", "DatabaseCommand"),
+    "measure": ("terminal.measure", "MeasureCommand"),
+    "doctor": ("doctor.command", "DoctorCommand"),
+    "users": ("remote.users", "UsersCommand"),
+    "show": ("remote.show", "ShowCommand"),
+    "explain": ("remote.show", "ExplainCommand"),
+    "set-quota": ("remote.quota", "SetQuotaCommand"),
+    "reset-quota": ("remote.quota", "ResetQuotaCommand"),
+    "history": ("remote.history", "HistoryCommand"),
+    "runs": ("remote.history", "RunsCommand"),
+}
+
+
 def main(argv: list[str] | None = None) -> None:
     """`jupyterhub-efs-quota`."""
     argv = sys.argv[1:] if argv is None else argv
@@ -367,17 +432,13 @@ def main(argv: list[str] | None = None) -> None:
         from .check import main as check
 
         check(argv[1:])
-    elif subcommand == "monitor":
-        MonitorCommand().launch(argv[1:])
-    elif subcommand == "reaper":
-        ReaperCommand().launch(argv[1:])
-    elif subcommand == "database":
-        from .history.command import DatabaseCommand
+    elif subcommand == "activity":
+        from .activity.commands import main as activity
 
-        DatabaseCommand().launch(argv[1:])
-    elif subcommand == "measure":
-        from .terminal.measure import MeasureCommand
-
-        MeasureCommand().launch(argv[1:])
+        activity(argv[1:])
+    elif subcommand in _COMMANDS:
+        module, name = _COMMANDS[subcommand]
+        command = getattr(importlib.import_module(f".{module}", __package__), name)
+        command().launch(argv[1:])
     else:
         ServiceCommand().launch(argv)

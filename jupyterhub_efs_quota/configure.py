@@ -34,9 +34,10 @@ CUSTOM_SCOPES: dict[str, dict[str, Any]] = {
         "description": "Change storage quotas",
         "subscopes": ["custom:efs-quota:read"],
     },
+    "custom:efs-quota:report": {"description": "Report runs of jobs to the quota service"},
     "custom:efs-quota:admin": {
         "description": "Administer storage quotas",
-        "subscopes": ["custom:efs-quota:manage"],
+        "subscopes": ["custom:efs-quota:manage", "custom:efs-quota:report"],
     },
 }
 TEMPLATES = Path(__file__).parent / "hub" / "templates"
@@ -94,7 +95,7 @@ def setup(
         _mend_internal_ssl()
 
 
-def _get(c: Config, name: str, initial: Any) -> Any:
+def value_of(c: Config, name: str, initial: Any) -> Any:
     """What the site has set for `c.JupyterHub.NAME`, by assignment or by appending."""
     value = c.JupyterHub.get(name, initial)
     # The first answer of get_value is kept for good: ask a copy, and it stays open.
@@ -122,7 +123,7 @@ def _add(c: Config, trait: str, more: Any) -> None:
 
 
 def _append_named(c: Config, trait: str, item: dict[str, Any]) -> None:
-    existing = _get(c, trait, [])
+    existing = value_of(c, trait, [])
     if any(isinstance(other, dict) and other.get("name") == item["name"] for other in existing):
         raise SettingsError(
             f"c.JupyterHub.{trait} already has an entry named {item['name']!r}. Call setup(c)"
@@ -132,7 +133,7 @@ def _append_named(c: Config, trait: str, item: dict[str, Any]) -> None:
 
 
 def _add_custom_scopes(c: Config) -> None:
-    existing = _get(c, "custom_scopes", {})
+    existing = value_of(c, "custom_scopes", {})
     for name, definition in CUSTOM_SCOPES.items():
         if existing.get(name, definition) != definition:
             raise SettingsError(
@@ -147,7 +148,7 @@ def _add_user_scopes(c: Config, scopes: set[str]) -> None:
     JupyterHub 6 has a setting for it, which it ignores where the site defines the role
     `user` itself; JupyterHub 5 has only the role.
     """
-    roles = _get(c, "load_roles", [])
+    roles = value_of(c, "load_roles", [])
     own = next((role for role in roles if role.get("name") == "user"), None)
     if own is not None:
         own["scopes"] = [*own.get("scopes", ["self"]), *sorted(scopes)]
@@ -181,7 +182,7 @@ def _add_templates(c: Config, name: str, menu_text: str) -> None:
 
     hub_templates = str(Path(DATA_FILES_PATH) / "templates")
     if "template_paths" in c.JupyterHub:
-        paths = [str(path) for path in _get(c, "template_paths", [])]
+        paths = [str(path) for path in value_of(c, "template_paths", [])]
         before = paths.index(hub_templates) if hub_templates in paths else len(paths)
         c.JupyterHub.template_paths = [*paths[:before], str(TEMPLATES), *paths[before:]]
     else:

@@ -12,11 +12,17 @@ EFSQuotaError
  │    ├── NoLimbo           it cannot be put aside, only deleted for good
  │    └── Busy              another errand of this user goes on
  ├── MeasureError           a measurement brought no answer
+ ├── WishError              somebody asks for what makes no sense
+ ├── CannotChange           a quota cannot be changed as things stand
  ├── HistoryError           the history database cannot be used now
  │    ├── CannotCount       a file system's own counter cannot tell about this home
  │    └── ScanError         a scan cannot be read, or does not say what is asked
- └── HubError               the hub refuses us or talks nonsense
-      └── HubUnreachable    the hub does not answer at all
+ ├── BadRun                 a run of a job that cannot be, or a name that no job has
+ ├── NotifyError            a mail cannot be sent
+ ├── HubError               the hub refuses us or talks nonsense
+ │    └── HubUnreachable    the hub does not answer at all
+ └── ServiceError           our own service refuses a command that asks it
+      └── ServiceUnreachable    it does not answer at all
 
 A message says what is wrong, where, and what to do.
 """
@@ -72,6 +78,14 @@ class MeasureError(EFSQuotaError):
     """A measurement brought no answer: its worker died or the meter failed."""
 
 
+class WishError(EFSQuotaError):
+    """Somebody asks for what makes no sense, as a quota that ends in the past."""
+
+
+class CannotChange(EFSQuotaError):
+    """A quota cannot be changed as things stand: the message says why."""
+
+
 class HistoryError(EFSQuotaError):
     """The history database cannot be used now. Enforcement does not need it."""
 
@@ -90,6 +104,26 @@ class HubError(EFSQuotaError):
 
 class HubUnreachable(HubError):
     """The hub does not answer: no further request makes sense now."""
+
+
+class BadRun(EFSQuotaError):
+    """A run of a job that cannot be, or a name that no job or host has."""
+
+
+class NotifyError(EFSQuotaError):
+    """A mail cannot be sent: the message says what to look at."""
+
+
+class ServiceError(EFSQuotaError):
+    """The service's API refuses what a command asks; `status` is that of its answer, if any."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ServiceUnreachable(ServiceError):
+    """The service's API does not answer."""
 
 
 OTHER = "other"

@@ -34,6 +34,7 @@ from traitlets.config.loader import (
     PyFileConfigLoader,
 )
 
+from .activity.named import checks_of
 from .errors import SettingsError
 from .homes import Homes, check_template
 from .measure.meters import METERS, WALK
@@ -453,6 +454,58 @@ class EFSQuota(Configurable):
     activity_days = Int(400, min=1, help="For so many days the runs of all jobs are kept.").tag(
         config=True
     )
+    activity_checks = Dict(
+        Dict(),
+        help="""Checks whether jobs run as they should: a name each, and what is asked.
+
+        `{"backup": {"job": "nightly backup", "host": "store1", "recent_minutes": 1560}}`.
+        `job`, and `host` unless it may be any; then at least one of these. `recent_minutes`:
+        a success within so many. `window_minutes` with `at_least` (so many successes within
+        it) or `longest_gap_minutes`, or both. `last_runs` with `least_mean_secs` and
+        `most_mean_secs` (how long these took on average) or `most_spreads` (how many times
+        the usual spread the newest may be off).""",
+    ).tag(config=True)
+    switched_off_file = Unicode(
+        "",
+        help="""File with the names of jobs that are switched off, one a line.
+
+        Default: `switched-off.txt` in `quota_control`, so that it holds on all machines.""",
+    ).tag(config=True)
+    statsd_host = Unicode(
+        "",
+        help="""Host of a StatsD that is sent how long each job ran, by UDP. Empty: none is.
+
+        As `script_activity,env=ENV,name=NAME`, in milliseconds.""",
+    ).tag(config=True)
+    statsd_port = Int(8125, min=1, max=65535, help="Its port.").tag(config=True)
+    statsd_prefix = Unicode("", help="What stands before the name, with a dot between.").tag(
+        config=True
+    )
+    statsd_environment = Unicode("", help="The value of the tag `env`. Empty: no such tag.").tag(
+        config=True
+    )
+    smtp_host = Unicode(
+        "", help="Host that takes mails, such as `localhost`. Empty: no mail is sent."
+    ).tag(config=True)
+    smtp_port = Int(
+        0,
+        min=0,
+        max=65535,
+        help="Its port. 0: the usual one, which is 25, 587 with `starttls`, 465 with `tls`.",
+    ).tag(config=True)
+    smtp_security = Enum(
+        ["none", "starttls", "tls"],
+        "none",
+        help="How the connection is made safe: not at all, after its beginning, or from it on.",
+    ).tag(config=True)
+    smtp_user = Unicode("", help="The name to log in with. Empty: no login.").tag(config=True)
+    smtp_password_file = Unicode(
+        "", help="File with its password, which only the service should be able to read."
+    ).tag(config=True)
+    mail_from = Unicode("", help="The address that mails come from.").tag(config=True)
+    mail_to = List(Unicode(), help="The administrators' addresses, to which mails go.").tag(
+        config=True
+    )
 
     service_name = Unicode(
         "efs-quota", help="The service's name in the hub: its pages are at /services/NAME/."
@@ -496,6 +549,8 @@ class EFSQuota(Configurable):
         "ood_quota_file",
         "history_waiting",
         "limbo",
+        "switched_off_file",
+        "smtp_password_file",
     )
     def _absolute(self, proposal: Any) -> str:
         path = Path(proposal["value"])
@@ -505,6 +560,14 @@ class EFSQuota(Configurable):
                 f" not {proposal['value']!r}"
             )
         return str(proposal["value"])
+
+    @validate("activity_checks")
+    def _known_checks(self, proposal: Any) -> dict[str, Any]:
+        def check(named: dict[str, Any]) -> dict[str, Any]:
+            checks_of(named)
+            return named
+
+        return _checked(proposal, check)
 
     @validate("file_types")
     def _known_types(self, proposal: Any) -> dict[str, list[str]]:

@@ -47,7 +47,7 @@ need_venv() {
         printf '%s\n' "$python" > "$dir/python"
     fi
     # The sources in C too: they are built at the installation.
-    wanted=$(cat "$ROOT/setup.py" "$ROOT/pyproject.toml" "$ROOT"/jupyterhub_efs_quota/measure/_walk*.[ch] | sha256sum && echo "$@")
+    wanted=$(cat "$ROOT/setup.py" "$ROOT/pyproject.toml" "$ROOT"/jupyterhub_efs_quota/measure/walk/_walk*.[ch] | sha256sum && echo "$@")
     if [ "$(cat "$dir/installed" 2> /dev/null)" != "$wanted" ]; then
         say "Installing into ${dir#"$ROOT/"} (up to two minutes, the first time) ..."
         (cd "$ROOT" && install_into "$dir" "$@") ||

@@ -36,15 +36,45 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=timezone.utc)
 REPOSITORY = Path(__file__).parent.parent
 
-# The machine may be busy: examples are many or few, never late.
+# The machine may be busy: examples are many or few, never late. THOROUGH=1 in the environment
+# looks ten times as long for what nobody thought of.
+MANY = 10 if os.environ.get("THOROUGH") else 1
 hypothesis_settings.register_profile(
     "efs-quota",
     deadline=None,
-    max_examples=30,
+    max_examples=30 * MANY,
     print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    suppress_health_check=list(HealthCheck),
 )
 hypothesis_settings.load_profile("efs-quota")
+
+
+def examples(number):
+    """So many examples: for a test with `given`."""
+    return hypothesis_settings(max_examples=number * MANY)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Where several processes run tests, spread.py says which runs what."""
+    from .spread import Spread
+
+    return Spread(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        from .spread import longest_first
+
+        items.sort(key=lambda item: longest_first(item.nodeid))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable():
+    from .spread import sendable
+
+    return sendable((yield))
 
 
 class Clock:
@@ -348,6 +378,7 @@ def slow_du(tmp_path, monkeypatch):
     program.write_text(f"#!/bin/sh\nexec sleep 300.0{os.getpid()}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    yield f"sleep 300.0{os.getpid()}"
-    for pid in processes(f"sleep 300.0{os.getpid()}"):
+    marker = f"sleep 300.0{os.getpid()} "  # its end, too: 300.012 is none of 300.01's
+    yield marker
+    for pid in processes(marker):
         os.kill(pid, signal.SIGKILL)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -122,6 +124,19 @@ class Database:
             yield connection
 
     @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """A connection to what is there, without `open`: nothing is made or changed.
+
+        Raises HistoryError, SQLAlchemyError.
+        """
+        engine = _engine(self._url) if self.path is None else _read_only_engine(self.path)
+        try:
+            with engine.connect() as connection, connection.begin():
+                yield connection
+        finally:
+            engine.dispose()
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction: all that is done in it is there at its end, or nothing is."""
         with self._connect().execution_options(writes=True) as connection, connection.begin():
@@ -194,6 +209,13 @@ def _engine(url: URL) -> Engine:
     event.listen(engine, "connect", _begin_by_hand)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _read_only_engine(path: Path) -> Engine:
+    # Without the log nobody has it open; then SQLite need not make one either.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    uri = f"file:{quote(str(path))}?{how}"
+    return create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True))
 
 
 def _begin_by_hand(connection: Any, _: Any) -> None:

@@ -25,7 +25,7 @@ class Outcome(str, Enum):
 
 
 class ActionKind(str, Enum):
-    """What was done to a user."""
+    """What was done: to a user, or to a job."""
 
     STOPPED = "server-stopped"
     REFUSED = "spawn-refused"
@@ -33,7 +33,11 @@ class ActionKind(str, Enum):
     QUOTA = "quota-changed"
     FREED = "space-freed"
     RESTORED = "files-restored"
+    SWITCHED = "job-switched"
 
+
+# What a change of state is called beside them.
+STATE_CHANGED = "state-changed"
 
 # A summary as it is stored: `reading.pack` and `unpack`.
 Packed: TypeAlias = bytes

@@ -205,13 +205,21 @@ class History(Recorder):
         """A user's measurements in a time, thinned out to so many: see `reading.series`."""
         return self._ask(reading.series, user, since, until, points)
 
+    def growth(self) -> dict[str, int | None]:
+        """By how many bytes the usage of each user grew in a week."""
+        return self._ask(reading.growth)
+
     def runs(self, **wanted: Any) -> Page[Run]:
         """Runs of jobs, the newest first: see `reading.all_runs`."""
         return self._ask(reading.all_runs, **wanted)
 
-    def job_names(self) -> list[str]:
-        """The names of all jobs that have runs on record."""
-        return self._ask(reading.job_names)
+    def job_runs(self, name: str, **wanted: Any) -> list[Run]:
+        """The last runs of a job, the newest first: see `reading.job_runs`."""
+        return self._ask(reading.job_runs, name, **wanted)
+
+    def job_names(self, most: int | None = None) -> list[str]:
+        """The names of all jobs that have runs on record, or the first of them."""
+        return self._ask(reading.job_names, most)
 
     def state_changes(self, **wanted: Any) -> Page[StateChange]:
         """Changes of state, the newest first: see `reading.changes_of_state`."""
@@ -220,6 +228,10 @@ class History(Recorder):
     def actions(self, **wanted: Any) -> Page[Action]:
         """What was done, the newest first: see `reading.all_actions`."""
         return self._ask(reading.all_actions, **wanted)
+
+    def happened(self, **wanted: Any) -> Page[StateChange | Action]:
+        """Changes of state and what was done together: see `reading.happened`."""
+        return self._ask(reading.happened, **wanted)
 
     def summary(self, user: str, before: datetime | None = None) -> tuple[datetime, Summary] | None:
         """The last summary of a user's home, and when that measurement began."""

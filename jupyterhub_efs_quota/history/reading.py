@@ -6,14 +6,25 @@ import json
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from ..quota.record import Record
 from ..quota.summary import Summary, load_summary
-from .events import Action, Run, load_record
+from .events import STATE_CHANGED, Action, Run, load_record
 from .tables import (
     actions,
     latest,
@@ -27,6 +38,10 @@ from .tables import (
 )
 
 T = TypeVar("T")
+
+LONGEST_RUN = timedelta(days=31)
+# How many values one statement takes, well below the least that a database allows.
+_MANY = 500
 
 
 @dataclass(frozen=True)
@@ -163,6 +178,13 @@ def table(
     return Page([by_id[number] for number in ids], total or 0)
 
 
+def growth(connection: Connection) -> dict[str, int | None]:
+    """By how many bytes the usage of each user grew in a week: see `Latest`."""
+    found = select(users.c.name, latest.c.week_growth).join(latest, latest.c.user_id == users.c.id)
+    rows = connection.execute(found.where(users.c.gone.is_(None)))
+    return {row.name: row.week_growth for row in rows}
+
+
 def series(
     connection: Connection,
     user: str,
@@ -205,6 +227,7 @@ def all_runs(
     host: str | None = None,
     outcome: str | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
     offset: int = 0,
     limit: int = 100,
 ) -> Page[Run]:
@@ -218,6 +241,8 @@ def all_runs(
         conditions.append(runs.c.outcome == outcome)
     if since is not None:
         conditions.append(runs.c.started >= since)
+    if until is not None:
+        conditions.append(runs.c.started < until)
     statement = _columns(Run, runs).where(*conditions)
     order = (runs.c.started.desc(), runs.c.id.desc())
     found = connection.execute(statement.order_by(*order).offset(offset).limit(limit))
@@ -225,9 +250,43 @@ def all_runs(
     return Page([_run(row) for row in found], total or 0)
 
 
-def job_names(connection: Connection) -> list[str]:
-    """The names of all jobs that ever ran, as far as that is on record."""
-    return list(connection.scalars(select(runs.c.name).distinct().order_by(runs.c.name)))
+def job_runs(
+    connection: Connection,
+    name: str,
+    *,
+    host: str | None = None,
+    outcomes: Collection[str] | None = None,
+    completed_since: datetime | None = None,
+    limit: int | None = 100,
+) -> list[Run]:
+    """The last runs of a job, the newest by its start first; not counted, so it is soon told."""
+    conditions: list[ColumnElement[bool]] = [runs.c.name == name]
+    if host is not None:
+        conditions.append(runs.c.host == host)
+    if outcomes is not None:
+        conditions.append(runs.c.outcome.in_(sorted(outcomes)))
+    if completed_since is not None:
+        # Those that began long before are not looked for: no run takes as long.
+        conditions.append(runs.c.started >= completed_since - LONGEST_RUN)
+        conditions.append(runs.c.completed >= completed_since)
+    statement = _columns(Run, runs).where(*conditions).limit(limit)
+    order = (runs.c.started.desc(), runs.c.id.desc())
+    return [_run(row) for row in connection.execute(statement.order_by(*order))]
+
+
+def job_names(connection: Connection, most: int | None = None) -> list[str]:
+    """The names of all jobs that ever ran, as far as that is on record, or the first of them."""
+    # From one name to the next by the index: there are few names, and many runs.
+    names: list[str] = []
+    while most is None or len(names) < most:
+        statement = select(func.min(runs.c.name))
+        if names:
+            statement = statement.where(runs.c.name > names[-1])
+        following = connection.scalar(statement)
+        if following is None:
+            break
+        names.append(following)
+    return names
 
 
 def changes_of_state(
@@ -253,6 +312,54 @@ def all_actions(
         statement = statement.where(actions.c.kind == kind)
     rows, total = _newest(connection, statement, actions, offset, limit)
     return Page([Action(*row) for row in rows], total)
+
+
+def happened(
+    connection: Connection,
+    *,
+    names: Collection[str] | None = None,
+    kind: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    offset: int = 0,
+    limit: int = 100,
+) -> Page[StateChange | Action]:
+    """Changes of state and what was done, the newest first.
+
+    Of the users of these names, or of all and of nobody. `kind` is that of actions, or
+    STATE_CHANGED.
+    """
+    ids = None if names is None else user_ids(connection, names)
+    parts = []
+    for table, wanted in ((state_changes, kind in (None, STATE_CHANGED)), (actions, True)):
+        conditions = _within(table.c.time, since, until)
+        if ids is not None:
+            conditions.append(table.c.user_id.in_(bindparam(None, ids, literal_execute=True)))
+        if table is actions and kind is not None:
+            conditions.append(table.c.kind == kind)
+        if wanted:
+            chosen = select(literal(table.name).label("of"), table.c.id, table.c.time)
+            parts.append(chosen.where(*conditions))
+    both = union_all(*parts).subquery()
+    total = connection.scalar(select(func.count()).select_from(both))
+    order = (both.c.time.desc(), both.c.of, both.c.id.desc())
+    found = select(both.c.of, both.c.id).order_by(*order).offset(offset).limit(limit)
+    places = [(of, number) for of, number in connection.execute(found)]
+    rows = {
+        **_by_id(connection, StateChange, state_changes, places),
+        **_by_id(connection, Action, actions, places),
+    }
+    return Page([rows[place] for place in places], total or 0)
+
+
+def user_ids(connection: Connection, names: Collection[str]) -> list[int]:
+    """The numbers of users; who is unknown has none."""
+    ordered = sorted(names)
+    found: list[int] = []
+    for start in range(0, len(ordered), _MANY):
+        some = ordered[start : start + _MANY]
+        found += connection.scalars(select(users.c.id).where(users.c.name.in_(some)))
+    return found
 
 
 def summary(
@@ -325,6 +432,22 @@ def _named(kind: type[Any], table: Table, user: str | None) -> Select[Any]:
         table, users, users.c.id == table.c.user_id, isouter=True
     )
     return statement if user is None else statement.where(users.c.name == user)
+
+
+def _within(
+    column: ColumnElement[Any], since: datetime | None, until: datetime | None
+) -> list[ColumnElement[bool]]:
+    after = [] if since is None else [column >= since]
+    return after if until is None else [*after, column < until]
+
+
+def _by_id(
+    connection: Connection, kind: type[Any], table: Table, places: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], Any]:
+    """The rows of one table at some places, each a table's name and a number."""
+    numbers = [number for of, number in places if of == table.name]
+    statement = _named(kind, table, None).add_columns(table.c.id).where(table.c.id.in_(numbers))
+    return {(table.name, row[-1]): kind(*row[:-1]) for row in connection.execute(statement)}
 
 
 def _newest(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     Connection,
     Table,
+    Text,
+    bindparam,
+    cast,
+    column,
     func,
     insert,
     or_,
@@ -24,6 +30,7 @@ from ..quota.limits import GRANDFATHERED, HAND
 from ..quota.record import Record
 from .events import Action, ActionKind, Event, Judged, Measurement, Run, record_text
 from .tables import (
+    Moment,
     actions,
     latest,
     measurements,
@@ -122,8 +129,7 @@ def _measured(
     rows = [_measurement(ids[event.user], event) for event in events]
     if rows:
         # A user's home is measured once at a time: the same start is the same measurement.
-        statement = _insert(connection, measurements).on_conflict_do_nothing()
-        each(connection, statement, rows)
+        _insert_all(connection, measurements, rows, lambda to: to.on_conflict_do_nothing())
     newest: dict[tuple[int, int], Row] = {}
     for event in events:
         if event.summary is not None:
@@ -400,16 +406,15 @@ def _upsert(
     """
     if not rows:
         return
-    statement = _insert(connection, table)
-    new = statement.excluded
+    new = _insert(connection, table).excluded
     changed = {name: new[name] for name in rows[0] if name not in key}
     if columns:
         changed = {name: value for name, value in changed.items() if name in columns}
     where = None
     if younger is not None:
         where = or_(table.c[younger].is_(None), table.c[younger] <= new[younger])
-    upsert = statement.on_conflict_do_update(index_elements=key, set_=changed, where=where)
-    each(connection, upsert, rows)
+    conflict = {"index_elements": key, "set_": changed, "where": where}
+    _insert_all(connection, table, rows, lambda to: to.on_conflict_do_update(**conflict))
 
 
 def each(connection: Connection, statement: Any, rows: Sequence[Row]) -> None:
@@ -420,8 +425,36 @@ def each(connection: Connection, statement: Any, rows: Sequence[Row]) -> None:
     """
     compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
     order = compiled.positiontup
-    values = rows if order is None else [tuple(row[name] for name in order) for row in rows]
+    values = rows if order is None else list(map(itemgetter(*order), rows))
     connection.exec_driver_sql(str(compiled), values)
+
+
+def _insert_all(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Row],
+    unless: Callable[[Any], Any],
+) -> None:
+    """Insert rows; `unless` adds to the statement what is done with those that are there."""
+    if not rows:
+        return
+    if connection.dialect.name != "postgresql" or table is summaries:
+        each(connection, unless(_insert(connection, table)), rows)
+        return
+    # One statement for all of them, in JSON: PostgreSQL answers once, not for each row, and
+    # nothing is done in Python for each value. Summaries are bytes, which JSON has none of.
+    columns = [table.c[name] for name in rows[0]]
+    kinds = [column(each.name, _stored(each)) for each in columns]
+    given = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON))
+    source = select(given.table_valued(*kinds).render_derived(with_types=True))
+    statement = unless(postgresql.insert(table).from_select(columns, source))
+    compiled = statement.compile(dialect=connection.dialect)
+    connection.exec_driver_sql(str(compiled), {"rows": json.dumps(rows)})
+
+
+def _stored(column: Column[Any]) -> Any:
+    """The type of a column; moments come as the numbers that they are stored as."""
+    return BigInteger() if isinstance(column.type, Moment) else column.type
 
 
 def _whole(number: int | None) -> int | None:

@@ -10,7 +10,7 @@ import json
 import random
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -185,13 +185,47 @@ def tls_context(ca: str | None = None, *, verify: bool = True) -> ssl.SSLContext
     return context
 
 
-def hub_from(environment: Mapping[str, str]) -> HubClient:
+@dataclass(frozen=True)
+class Access:
+    """How the hub's API is reached: what a `HubClient` is made of."""
+
+    api_url: str
+    token: str = field(repr=False)
+    tls: ssl.SSLContext | None = None
+
+
+def access_from(environment: Mapping[str, str]) -> Access:
     """The hub's API as a service finds it in its environment."""
-    return HubClient(
+    return Access(
         environment["JUPYTERHUB_API_URL"],
         environment["JUPYTERHUB_API_TOKEN"],
         internal_tls(environment, ssl.Purpose.SERVER_AUTH),
     )
+
+
+def access_by_hand(hub_url: str, token: str, ca: str = "") -> Access:
+    """The API of the hub at an address that somebody gives.
+
+    `ca`: a bundle to trust for https, or False to trust anything. Raises HubError.
+    """
+    if not hub_url.startswith(("http://", "https://")):
+        raise HubError(f"--hub-url {hub_url!r} must begin with http:// or https://")
+    tls = None
+    if hub_url.startswith("https:"):
+        unverified = ca.capitalize() == "False"
+        tls = tls_context(None if unverified else ca or None, verify=not unverified)
+    base = hub_url.rstrip("/")
+    return Access(base if base.endswith("/hub/api") else f"{base}/hub/api", token, tls)
+
+
+def hub_at(access: Access) -> HubClient:
+    """The client for it."""
+    return HubClient(access.api_url, access.token, access.tls)
+
+
+def hub_from(environment: Mapping[str, str]) -> HubClient:
+    """The client for the hub of an environment."""
+    return hub_at(access_from(environment))
 
 
 def internal_tls(environment: Mapping[str, str], purpose: ssl.Purpose) -> ssl.SSLContext | None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
+from ..activity.activity import Activity
+from ..activity.timings import Timings, timings_of
 from ..board import Board
 from ..control.store import ControlStore
 from ..errors import LockHeld, StoreError, kind_of
@@ -23,7 +25,7 @@ from ..logs import event
 from ..metrics.counted import Counted
 from ..offload import Offload
 from ..openondemand import QuotaFile, quota_file
-from ..quota.limits import Limits, apply_limit
+from ..quota.limits import Limits, settle
 from ..quota.record import Record
 from ..remeasure import utcnow
 from ..settings import EFSQuota
@@ -50,6 +52,12 @@ class Rooms:
     history: Recorder = field(default_factory=Recorder)
     counted: Counted = field(default_factory=Counted)
     quota_file: QuotaFile | None = None
+    timings: Timings = field(default_factory=Timings)
+
+    @property
+    def activity(self) -> Activity:
+        """Where runs are told."""
+        return Activity(self.history, self.counted, self.timings)
 
     @property
     def homes(self) -> Homes:
@@ -75,6 +83,7 @@ def make_rooms(
         utcnow,
         history,
         quota_file=quota_file(settings),
+        timings=timings_of(settings),
     )
 
 
@@ -145,14 +154,18 @@ def failed(
     rooms.board.failed(user, str(error), by=by or subsystem, kind=kind_of(error))
 
 
-def as_listed(record: Record, user: HubUser, limits: Limits, *, grandfather: bool) -> Record:
+def as_listed(
+    record: Record, user: HubUser, limits: Limits, now: datetime, *, grandfather: bool
+) -> Record:
     """The record with what the hub's list and the settings say about the user now."""
     if (record.user, record.last_activity) != (user.name, user.last_activity):
         record = replace(record, user=user.name, last_activity=user.last_activity)
-    if not record.quota_enabled:
-        return record
-    if user.groups is None and limits.by_group(user.name):
-        # Without the scope to read groups nobody falls back to a smaller quota.
-        return record
-    limit = limits.limit_for(user.name, user.groups or ())
-    return apply_limit(record, limit, grandfather=grandfather)
+    return settle(record, user.groups, limits, now, grandfather=grandfather)
+
+
+def saved(rooms: Rooms, before: Record | None, after: Record, *, by: str) -> None:
+    """A loop has saved a record: that a quota came to its end is an action on record."""
+    if before is None or before.quota_until is None or after.quota_until is not None:
+        return
+    reason = f"The time of a quota set by hand has passed: {before.quota_until:%Y-%m-%d %H:%M} UTC."
+    rooms.history.quota_changed(before, after, by=by, reason=reason)

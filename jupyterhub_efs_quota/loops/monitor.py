@@ -17,7 +17,7 @@ from ..quota.limits import Limits
 from ..quota.record import Record, State
 from ..remeasure import Remeasure
 from .counts import Counts
-from .cycle import Rooms, as_listed, failed, over_all_users, publish
+from .cycle import Rooms, as_listed, failed, over_all_users, publish, saved
 from .scans import Scans
 
 log = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ class Monitor:
             record or Record(user.name),
             user,
             self._limits,
+            now,
             grandfather=self._settings.grandfather,
         )
         if not record.quota_enabled:
@@ -202,6 +203,7 @@ class Monitor:
                 self._say(logging.INFO, f"Initializing quota for user {user.name}")
             plan = self.decide(user, record)
             held.write(plan.record)
+            saved(self._rooms, record, plan.record, by=NAME)
         return plan
 
     def _say(self, level: int, message: str) -> None:

@@ -16,7 +16,7 @@ from ..quota.limits import Limits
 from ..quota.messages import reaped
 from ..quota.record import Record, State
 from .counts import Counts
-from .cycle import Rooms, as_listed, failed, over_all_users, publish
+from .cycle import Rooms, as_listed, failed, over_all_users, publish, saved
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Reaper:
     def decide(self, user: HubUser, record: Record) -> Verdict:
         """The verdict on a user whose quota is enabled. Pure but for the clock."""
         now = self._rooms.clock()
-        record = as_listed(record, user, self._limits, grandfather=self._settings.grandfather)
+        record = as_listed(record, user, self._limits, now, grandfather=self._settings.grandfather)
         record = replace(record, reaper_time=now)
         active = active_at_reap(record, self._settings.reaper_period_secs)
         record = replace(record, active_at_reap=active)
@@ -112,8 +112,10 @@ class Reaper:
                 held = self._hold(user, stack)
                 record = held.read() if held else self._rooms.store.read(user.name)
                 verdict = self._verdict(user, record, home, at_home=at_home)
-                if verdict is not None and held is not None:
-                    self._save(held, verdict)
+                if verdict is not None:
+                    if record is not None and held is not None:
+                        self._save(held, record, verdict)
+                    self._rooms.history.judged(verdict.record, by=NAME)
         except BrokenFile as error:
             # It unlocks nobody: until it is mended, the last good record stands in for it.
             self.counts.add("failed")
@@ -165,13 +167,13 @@ class Reaper:
         else:
             verdict = self.decide(user, record)
             board.saw(user, verdict.record, by=NAME)
-            self._rooms.history.judged(verdict.record, by=NAME)
             return verdict
         return None
 
-    def _save(self, held: Held, verdict: Verdict) -> None:
+    def _save(self, held: Held, before: Record, verdict: Verdict) -> None:
         try:
             held.write(verdict.record)
+            saved(self._rooms, before, verdict.record, by=NAME)
         except StoreError as error:
             failed(self._rooms, verdict.user, error, NAME)
 

@@ -1,11 +1,12 @@
 """What happened since the start: measurements, cycles, errors, servers stopped.
 
-The loops, `Remeasure` and the pages tell it; `Exposition` shows it. No label is a name, and
-every label has few values, which are known beforehand.
+The loops, `Remeasure` and the pages tell it; `Exposition` shows it. No label is the name of a
+user, and every label has few values, which are known beforehand but for the names of jobs.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -20,6 +21,7 @@ from prometheus_client import (
 
 from .. import __version__
 from ..errors import LockHeld, kind_of
+from ..history.events import Outcome, Run
 from ..measure.meters import WALK
 from ..quota.record import Record, State
 from ..quota.usage import Usage
@@ -34,6 +36,8 @@ _MEASUREMENT_SECS = (
     *(300, 600, 1200, 1800, 3600, 7200, 21600),
 )
 _CYCLE_SECS = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400)
+# Jobs of the site's own have the names that it gives them: so many labels, and one for the rest.
+MOST_JOBS, OTHER_JOBS = 200, "(others)"
 OUTCOMES = ("complete", "timed-out", "proven-over", "failed")
 
 
@@ -69,8 +73,22 @@ class Counted:
             buckets=_CYCLE_SECS,
         )
         self._last_success = self._gauge(
-            "last_success_timestamp_seconds", "When a cycle last ended well", "loop"
+            "last_success_timestamp_seconds",
+            "When a cycle last ended well, or was left out since the job is switched off",
+            "loop",
         )
+        self._runs = self._counter(
+            "job_runs", "Runs of jobs told to this process", "name", "outcome"
+        )
+        self._run_durations = Histogram(
+            f"{PREFIX}job_duration_seconds",
+            "How long runs of jobs took that ended well",
+            ["name"],
+            registry=self.registry,
+            buckets=_CYCLE_SECS,
+        )
+        self._jobs: set[str] = set()
+        self._jobs_lock = threading.Lock()
         # Present from the start: a rate over a series that begins at 1 misses the first.
         for outcome in OUTCOMES:
             self._measurements.labels(outcome)
@@ -113,10 +131,29 @@ class Counted:
         """The spawn hook asked how a user stands, and this is the answer."""
         self._verifications.labels(record.quota_state.value).inc()
 
+    def ran(self, run: Run) -> None:
+        """A job ran: one of ours, or of the site's, which may have any name."""
+        name = self._job_label(run.name)
+        # Present from the first run: a rate over a series that begins at 1 misses the first.
+        for outcome in Outcome:
+            self._runs.labels(name, outcome.value)
+        self._runs.labels(name, run.outcome).inc()
+        if run.outcome == Outcome.SUCCESS.value:
+            secs = (run.completed - run.started).total_seconds()
+            self._run_durations.labels(name).observe(secs)
+
+    def _job_label(self, name: str) -> str:
+        with self._jobs_lock:
+            if len(self._jobs) >= MOST_JOBS and name not in self._jobs:
+                return OTHER_JOBS
+            self._jobs.add(name)
+            return name
+
     def cycles_of(self, loop: str, cycle: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
         """The cycle of a loop, counted and timed."""
-        ended_well = self._cycles.labels(loop, "success")
-        failed = self._cycles.labels(loop, "failure")
+        ended_well = self._cycles.labels(loop, Outcome.SUCCESS.value)
+        failed = self._cycles.labels(loop, Outcome.FAILURE.value)
+        skipped = self._cycles.labels(loop, Outcome.SKIPPED.value)
 
         async def counted() -> T:
             began = time.monotonic()
@@ -126,8 +163,11 @@ class Counted:
                 failed.inc()
                 self.error(loop, error)
                 raise
-            ended_well.inc()
-            self._cycle_durations.labels(loop).observe(time.monotonic() - began)
+            if result is Outcome.SKIPPED:
+                skipped.inc()
+            else:
+                ended_well.inc()
+                self._cycle_durations.labels(loop).observe(time.monotonic() - began)
             self._last_success.labels(loop).set_to_current_time()
             return result
 

@@ -9,9 +9,10 @@ from typing import Protocol
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from ..activity.overview import Job
 from ..board import Board, Row
 from ..measure.workers.governor import Governor
-from . import users
+from . import jobs, users
 from .counted import PREFIX, Counted
 from .dirsize import Dirsize
 
@@ -33,7 +34,8 @@ class Exposition:
     """The metrics of a service: what it counted, the users on its board, its loops.
 
     `trouble` lists what is wrong now. `dirsize`: the series of single homes, if these are
-    wanted. `governor`: what sets the pace of the walks, if anything does.
+    wanted. `governor`: what sets the pace of the walks, if anything does. `jobs`: all jobs, as
+    they were last looked at.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Exposition:
         *,
         dirsize: Dirsize | None = None,
         governor: Callable[[], Governor | None] = lambda: None,
+        jobs: Callable[[], Sequence[Job]] = tuple,
     ) -> None:
         self._counted = counted
         self._board = board
@@ -52,6 +55,7 @@ class Exposition:
         self._trouble = trouble
         self._dirsize = dirsize
         self._governor = governor
+        self._jobs = jobs
         self._turn = asyncio.Lock()
 
     async def scrape(self) -> bytes:
@@ -78,6 +82,7 @@ class Exposition:
         )
         yield from self._of_loops()
         yield from self._of_store()
+        yield from jobs.families(self._jobs())
         if rows is not None:
             yield from users.families(rows)
 

@@ -1,9 +1,13 @@
-"""Who gets which limit: default < group < user < a hand edit of the control file."""
+"""Who gets which limit: default < group < user < a hand edit of the control file.
+
+A limit set over the API is such a hand edit, which may have an end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from .record import DEFAULT_QUOTA_BYTES, Record
 from .sizes import GIB
@@ -61,9 +65,9 @@ def apply_limit(record: Record, limit: Limit, *, grandfather: bool = False) -> R
     """The record under a limit of the settings, unless its own was set by hand.
 
     A hand edit shows in that `quota_bytes` (or `quota_files`) is not what the settings
-    last gave. It wins until somebody resets it by writing another `quota_source`
-    (`default`, say) into the file. A file without our fields comes from the predecessor,
-    whose own default is 200 GiB: any other value there is a hand edit.
+    last gave. It wins until its `quota_until`, or until somebody resets it, as by writing
+    another `quota_source` (`default`, say) into the file. A file without our fields comes
+    from the predecessor, whose own default is 200 GiB: any other value there is a hand edit.
 
     `grandfather`: who is over the limit when we first see their record keeps what they have.
     """
@@ -94,8 +98,65 @@ def apply_limit(record: Record, limit: Limit, *, grandfather: bool = False) -> R
         quota_source=limit.source,
         configured_bytes=limit.bytes,
         configured_files=files,
+        quota_until=None,
+        quota_reason=None,
     )
     return grandfathered(record) if grandfather and first_sight and record.over else record
+
+
+def settle(
+    record: Record,
+    groups: Collection[str] | None,
+    limits: Limits,
+    now: datetime,
+    *,
+    grandfather: bool = False,
+) -> Record:
+    """The record under the limit that holds now: each loop calls it for each user.
+
+    `groups` is None where the hub does not tell them. Then nobody falls back to a smaller
+    quota, not even one whose own has ended.
+    """
+    if not record.quota_enabled or (groups is None and limits.by_group(record.user)):
+        return record
+    limit = limits.limit_for(record.user, groups or ())
+    if has_ended(record, now):
+        return reset(record, limit)
+    return apply_limit(record, limit, grandfather=grandfather)
+
+
+def has_ended(record: Record, now: datetime) -> bool:
+    """Whether a quota that was set for a time is over."""
+    return record.quota_until is not None and record.quota_until <= now
+
+
+def reset(record: Record, limit: Limit) -> Record:
+    """The record under a limit of the settings, whatever was set by hand before."""
+    forgotten = replace(
+        record,
+        quota_source="default",
+        configured_bytes=None,
+        configured_files=None,
+        quota_until=None,
+        quota_reason=None,
+    )
+    return apply_limit(forgotten, limit)
+
+
+def set_by_hand(
+    record: Record, size: int, files: int, *, until: datetime | None, reason: str | None
+) -> Record:
+    """The record under a limit of its own, which wins over the settings: 0 is no limit on files."""
+    return replace(
+        record,
+        quota_bytes=size,
+        quota_files=files or None,
+        quota_source=HAND,
+        configured_bytes=None,
+        configured_files=None,
+        quota_until=until,
+        quota_reason=reason,
+    )
 
 
 def grandfathered(record: Record) -> Record:

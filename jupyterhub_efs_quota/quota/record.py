@@ -41,6 +41,7 @@ class Record:
 
     - `configured_bytes`, `configured_files`: the limit that the settings last gave.
       A `quota_bytes` that differs from it was changed by hand.
+    - `quota_until`: when a quota that was set for a time ends; `quota_reason`: why it was set.
     - `over_since`: when the user went over, which is the start of the grace time.
     - `home`: the home's directory, where the spawner knows better than the mapping.
     - `extra`: keys that we do not know, kept as they are.
@@ -69,6 +70,8 @@ class Record:
     quota_source: str | None = None
     configured_bytes: int | None = None
     configured_files: int | None = None
+    quota_until: datetime | None = None
+    quota_reason: str | None = None
     over_since: datetime | None = None
     home: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -114,11 +117,12 @@ def to_mapping(record: Record) -> dict[str, Any]:
     """The record as control files, log lines and the API have it, in construction order."""
     mapping: dict[str, Any] = {}
     for name in COMMON_FIELDS:
-        mapping[name] = _write(getattr(record, name))
+        value = getattr(record, name)
+        mapping[name] = value if type(value) in _PLAIN else _write(value)
     for name in OWN_FIELDS:
         value = getattr(record, name)
         if value is not None:
-            mapping[name] = _write(value)
+            mapping[name] = value if type(value) in _PLAIN else _write(value)
     mapping.update(record.extra)
     return mapping
 
@@ -170,6 +174,10 @@ def parse_time(value: object) -> datetime | None:
     except OverflowError:
         raise ValueError(f"{value!r} is out of range") from None
     return None if value.year == 1 else value
+
+
+# What needs no writing: most values, of ten thousand records at a time.
+_PLAIN = frozenset({str, int, float, bool})
 
 
 def _write(value: Any) -> Any:
@@ -257,6 +265,8 @@ _READ: dict[str, Any] = {
     "quota_source": _text,
     "configured_bytes": _whole(0),
     "configured_files": _whole(0),
+    "quota_until": parse_time,
+    "quota_reason": _text,
     "over_since": parse_time,
     "home": _text,
 }

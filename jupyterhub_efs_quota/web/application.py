@@ -11,7 +11,8 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
-from . import free_api, freeing, handlers
+from . import free_api, freeing, handlers, jobs
+from .api import handlers as api
 from .metrics import Metrics
 from .openondemand import OpenOnDemandQuotas
 from .parts import Parts
@@ -45,6 +46,8 @@ def make_application(
         *freeing.routes(prefix, given),
         *free_api.routes(prefix, given),
         (f"{prefix}users", handlers.AllUsers, given),
+        (f"{prefix}jobs", jobs.AllJobs, given),
+        (f"{prefix}jobs/switch", jobs.SwitchJob, given),
         (f"{prefix}health", handlers.Health, given),
         (f"{prefix}metrics", Metrics, given),
         (f"{prefix}api/open-ondemand/quotas", OpenOnDemandQuotas, given),
@@ -54,6 +57,7 @@ def make_application(
             {**given, "api_token": api_token, "budget_secs": verify_secs},
         ),
         (rf"{prefix}api/users/([^/]+)/refused", handlers.Refused, from_hub),
+        *api.routes(prefix, parts),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
         (rf"{prefix}static/(.*)", web.StaticFileHandler, {"path": str(_HERE / "static")}),
     ]

@@ -20,9 +20,10 @@ from ..freeing.paths import parse, quoted
 from ..freeing.suggest import Candidate, candidates, suggest
 from ..quota.record import Record
 from ..quota.summary import Sums
+from .current import current_record
 from .free_view import need_of, read_pick
 from .freeing import LOOK_SECS, summary_of
-from .handlers import BUTTON_WAIT_SECS, _record
+from .handlers import BUTTON_WAIT_SECS
 from .parts import Parts
 
 
@@ -116,7 +117,7 @@ class FreeApi(web.RequestHandler):
 
     async def own_record(self) -> Record:
         """The record of whose token it is."""
-        record, _ = await _record(self._parts, self._name)
+        record, _ = await current_record(self._parts, self._name)
         return record or Record(self._name)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:

@@ -18,12 +18,12 @@ from ..freeing.freeing import Choice, Standing
 from ..freeing.note import Note
 from ..freeing.paths import parse
 from ..freeing.suggest import candidates, suggest
-from ..history.history import History
 from ..quota.record import Record
 from ..quota.sizes import format_size
 from ..quota.summary import Summary
 from . import free_view as view
-from .handlers import BUTTON_WAIT_SECS, READ_TIMEOUT_SECS, Handler, _record
+from .current import current_record
+from .handlers import BUTTON_WAIT_SECS, Handler
 from .parts import Parts
 from .show import usage_view
 
@@ -43,7 +43,7 @@ class FreeHandler(Handler):
 
     async def own_record(self) -> Record:
         """The visitor's record; one that knows nothing where there is none yet."""
-        record, _ = await _record(self.parts, self.own_name)
+        record, _ = await current_record(self.parts, self.own_name)
         return record or Record(self.own_name)
 
     def picks(self) -> list[Choice]:
@@ -248,11 +248,9 @@ class ReceiptFile(FreeHandler):
 
 async def summary_of(parts: Parts, user: str) -> Summary | None:
     """The last summary of a user's home, if one was kept and can be read."""
-    if not isinstance(parts.history, History):
-        return None
     try:
-        found = await parts.offload.run_within(READ_TIMEOUT_SECS, parts.history.summary, user)
-    except (HistoryError, StoreError):
+        found = await parts.asking.ask(lambda history: history.summary(user))
+    except HistoryError:
         return None
     return found[1] if found else None
 

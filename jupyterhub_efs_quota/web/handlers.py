@@ -18,14 +18,14 @@ from jupyterhub.services.auth import HubOAuthCallbackHandler, HubOAuthenticated,
 from tornado import web
 
 from ..board import Row
-from ..errors import BrokenFile, EFSQuotaError, LockHeld
-from ..quota.record import Record, State
+from ..errors import EFSQuotaError, LockHeld
+from ..quota.record import State
+from .current import current_record
 from .parts import Parts
 from .show import usage_view
 
 log = logging.getLogger(__name__)
 
-READ_TIMEOUT_SECS = 5.0
 # A button waits this long for its measurement, then the page says that it goes on.
 BUTTON_WAIT_SECS = 4.0
 PAGE_ROWS = 200
@@ -65,6 +65,11 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
         return model.get("admin") is True or bool(
             check_scopes({"custom:efs-quota:admin"}, set(model.get("scopes", [])))
         )
+
+    def demand_administrator(self) -> None:
+        """Raise a 403 for everybody else."""
+        if not self.administers:
+            raise web.HTTPError(403, "This page is for administrators.")
 
     @property
     def own_name(self) -> str:
@@ -116,7 +121,7 @@ class MyStorage(Handler):
     async def get(self) -> None:
         """Show it."""
         name = self.own_name
-        record, problem = await _record(self.parts, name)
+        record, problem = await current_record(self.parts, name)
         self.page(
             "mine.html",
             view=usage_view(record, self.parts.clock(), keeps_servers=self._exempt)
@@ -160,8 +165,7 @@ class AllUsers(Handler):
     @web.authenticated
     async def get(self) -> None:
         """Show a part of the table: `q` in the name, `state`, `page` from 1."""
-        if not self.administers:
-            raise web.HTTPError(403, "This page is for administrators.")
+        self.demand_administrator()
         wanted = self.get_query_argument("q", "").strip()
         state = self.get_query_argument("state", "")
         rows = [row for row in self.parts.board.rows() if _matches(row, wanted, state)]
@@ -226,7 +230,7 @@ class Verify(FromHub):
 
     async def post(self, user: str) -> None:
         """Measure within the budget, and say the state."""
-        record, _ = await _record(self._parts, user)
+        record, _ = await current_record(self._parts, user)
         if record is None:
             raise web.HTTPError(404)
         if not record.quota_enabled:
@@ -261,21 +265,6 @@ class NotFound(Handler):
     def prepare(self) -> None:  # type: ignore[override]
         """No need to know who asks."""
         raise web.HTTPError(404, "There is no such page.")
-
-
-async def _record(parts: Parts, user: str) -> tuple[Record | None, str | None]:
-    """The user's record, and what is wrong with it; the last good one if it is broken."""
-    row = parts.board.get(user)
-    try:
-        record = await parts.offload.run_within(READ_TIMEOUT_SECS, parts.store.read, user)
-        if record is None:
-            # No file is a new user; no directory is a store that is not mounted.
-            await parts.offload.run_within(READ_TIMEOUT_SECS, parts.store.check)
-    except BrokenFile:
-        return row.record if row else None, "Your quota file is damaged; these are older figures."
-    except EFSQuotaError:
-        return row.record if row else None, "The store does not answer; these are older figures."
-    return record, None
 
 
 def _matches(row: Row, wanted: str, state: str) -> bool:

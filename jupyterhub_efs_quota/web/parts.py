@@ -8,12 +8,14 @@ from datetime import datetime
 
 from jinja2 import Environment
 
-from ..board import Board
+from ..activity.jobs import Jobs
+from ..board import MEASURING, Board
 from ..control.store import ControlStore
 from ..directories import Directories
-from ..errors import SettingsError
+from ..errors import LockHeld, SettingsError, kind_of
 from ..freeing.desk import Desk
 from ..freeing.freeing import Freeing
+from ..history.asking import Asking
 from ..history.recorder import Recorder
 from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
@@ -21,6 +23,7 @@ from ..metrics.exposition import Exposition
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
+from ..users.quotas import Quotas
 
 # What metrics call the part of the service that answers browsers and the hub.
 PAGES = "Pages"
@@ -30,7 +33,8 @@ _READ_SECS = 5.0
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
-    `remeasure` is None where the settings are bad: then nothing can be measured.
+    `remeasure`, `quotas` and `jobs` are None where the settings are bad: then nothing can be
+    measured, changed or reported.
     """
 
     def __init__(
@@ -50,6 +54,8 @@ class Parts:
         admins_exempt: bool = True,
         history: Recorder | None = None,
         freeing: Freeing | None = None,
+        quotas: Quotas | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -63,9 +69,27 @@ class Parts:
         self.admins_exempt = admins_exempt
         self.history = history or Recorder()
         self.desk = Desk(freeing, clock, self.history, self._measured_at) if freeing else None
+        # Questions to the history have threads of their own: see `Asking`.
+        self.asking = Asking(self.history)
+        self._quotas = quotas
+        self._jobs = jobs
         self._counted = counted
         self._remeasure = remeasure
         self._measuring: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def quotas(self) -> Quotas:
+        """Who explains and changes quotas. Raises SettingsError where the settings are bad."""
+        if self._quotas is None:
+            raise SettingsError("Nothing is said or changed until the settings are mended.")
+        return self._quotas
+
+    @property
+    def jobs(self) -> Jobs:
+        """All jobs. Raises SettingsError where the settings are bad."""
+        if self._jobs is None:
+            raise SettingsError("Nothing is known of jobs until the settings are mended.")
+        return self._jobs
 
     def measuring(self, user: str) -> bool:
         """Whether a measurement that the user asked for is going on."""
@@ -111,8 +135,13 @@ class Parts:
         self._measuring.pop(user, None)
         # Whoever waits for it is told; nobody else needs to be.
         error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.failed(error)
+        if error is None:
+            return
+        self.failed(error)
+        row = self.board.get(user)
+        if row is not None and not isinstance(error, LockHeld):
+            # Who asked and did not wait finds it there.
+            self.board.failed(row.user, str(error), by=MEASURING, kind=kind_of(error))
 
 
 def _able(remeasure: Remeasure | None) -> Remeasure:

@@ -73,7 +73,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         state="no quota" if exempt else record.quota_state.value,
         tone="secondary" if exempt else _TONES[record.quota_state],
         meaning=meaning,
-        age=_age(record.stopped, now),
+        age=age(record.stopped, now),
         measured_at=record.stopped.strftime("%Y-%m-%d %H:%M UTC") if record.stopped else "",
         unreadable=record.unreadable or 0,
         left=_left(record),
@@ -102,7 +102,8 @@ def _left(record: Record) -> str:
     return f"{format_size(left)} left"
 
 
-def _age(then: datetime | None, now: datetime) -> str:
+def age(then: datetime | None, now: datetime) -> str:
+    """How long ago a time was, in words."""
     if then is None:
         return ""
     secs = max(0, int((now - then).total_seconds()))

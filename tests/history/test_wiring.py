@@ -16,7 +16,7 @@ from jupyterhub_efs_quota.loops.counts import Counts
 from jupyterhub_efs_quota.loops.monitor import Monitor
 from jupyterhub_efs_quota.loops.reaper import Reaper
 from jupyterhub_efs_quota.loops.record_run import recorded
-from jupyterhub_efs_quota.quota.record import Record, State
+from jupyterhub_efs_quota.quota.record import DEFAULT_QUOTA_BYTES, Record, State
 from jupyterhub_efs_quota.remeasure import Remeasure
 
 from ..conftest import NOW, run_python, until
@@ -274,3 +274,28 @@ def test_the_settings_take_no_other_database():
         "resolve(Config({'EFSQuota': {'history_url': 'mysql://host/db'}}))"
     )
     assert "history_url must be sqlite:///PATH or postgresql://" in ran.stderr
+
+
+@pytest.mark.parametrize("loop", ["Monitor", "Reaper"])
+async def test_each_loop_ends_a_quota_whose_time_has_passed_and_puts_it_on_record(
+    loop, rooms, remeasure, listed, home_of, write, store, history
+):
+    home_of("homer")
+    listed("homer")
+    write(
+        "homer",
+        quota_bytes=7,
+        quota_source="hand",
+        quota_until=NOW,
+        quota_reason="Thesis",
+        actual_bytes=100,
+        started=NOW,
+        stopped=NOW,
+    )
+    await (Monitor(rooms, remeasure) if loop == "Monitor" else Reaper(rooms)).run_once()
+    record = store.read("homer")
+    assert (record.quota_bytes, record.quota_source) == (DEFAULT_QUOTA_BYTES, "default")
+    assert (record.quota_until, record.quota_reason) == (None, None)
+    actions = told(history).actions(user="homer").rows
+    assert [(each.kind, each.by) for each in actions] == [("quota-changed", loop)]
+    assert "has passed" in actions[0].reason

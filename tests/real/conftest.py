@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import pytest
 from jupyterhub.tests.mocking import MockHub
 from jupyterhub.tests.utils import AsyncSession, add_user
-from jupyterhub.utils import random_port
 from tornado.httpclient import AsyncHTTPClient
 from traitlets.config import Config
 
@@ -22,9 +21,12 @@ from jupyterhub_efs_quota.quota.record import Record, State
 
 from ..conftest import NOW, fill
 from ..conftest import come_about as until
+from ..ports import free_port, use_in_hubs
+from .site import Site
 
 SERVICE = "efs-quota"
 QUOTA = 10_000
+use_in_hubs()
 
 
 class Hub(MockHub):
@@ -53,7 +55,7 @@ def hub_config(tmp, ssl=False, **settings):
         c.ConfigurableHTTPProxy.command = os.environ["CONFIGURABLE_HTTP_PROXY"].split()
     setup(
         c,
-        url=f"{'https' if ssl else 'http'}://127.0.0.1:{random_port()}",
+        url=f"{'https' if ssl else 'http'}://127.0.0.1:{free_port()}",
         **{
             "quota_control": str(tmp / "quota-control"),
             "home_root": str(tmp / "users"),
@@ -77,6 +79,8 @@ async def start_hub(config, tmp, ssl=False):
     hub.control = ControlStore(tmp / "quota-control")
     try:
         await hub.initialize([])
+        for service in hub._service_map.values():
+            service.timeout = 120  # the machine may be busy; only JupyterHub 6 asks for it
         await hub.start()
     except BaseException:
         await hub.cleanup()
@@ -108,6 +112,20 @@ async def hub(request, tmp_path_factory):
     await until(lambda: (record := hub.control.read("admin")) and record.measured)
     yield hub
     await stop_hub(hub)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """A hub, its proxy and our service, each a process of its own, as a site has them.
+
+    alice is over her quota of 10,000 bytes, homer@example.org is not.
+    """
+    site = Site(tmp_path_factory.mktemp("site") / "hub")
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
 
 
 @pytest.fixture

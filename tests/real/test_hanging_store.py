@@ -25,6 +25,7 @@ from jupyterhub_efs_quota.settings import EFSQuota
 
 from ..conftest import come_about, environment, fill, worker_processes
 from .conftest import until
+from .site import run
 from .test_service import ByHand
 
 pytestmark = pytest.mark.skipif(
@@ -241,3 +242,18 @@ asyncio.run(main())
     line = await asyncio.wait_for(process.stdout.readline(), 20)
     assert b"timed_out=True" in line
     assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+def test_the_doctor_tells_of_a_mount_that_hangs_and_ends(hanging):
+    mounted, daemon = hanging
+    daemon.send_signal(signal.SIGSTOP)
+    ran = run(
+        "doctor",
+        "--deadline=5",
+        f"--efs-quota-control={mounted}/quota-control",
+        f"--home-root={mounted}/users",
+    )
+    assert ran.code == 2
+    assert "wrong: mounts: This check was not done after 5 seconds" in ran.out
+    assert "umount -l" in ran.out
+    assert "ok: settings: " in ran.out

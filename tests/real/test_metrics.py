@@ -6,13 +6,13 @@ import re
 
 import pytest
 from jupyterhub.tests.utils import add_user, public_url
-from jupyterhub.utils import random_port
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from jupyterhub_efs_quota.homes import escape
 from jupyterhub_efs_quota.quota.record import State
 
 from ..conftest import NOW, fill
+from ..ports import free_port
 from ..unit.test_docs import metrics_in_documentation
 from .conftest import QUOTA, SERVICE, hub_config, until
 
@@ -126,7 +126,7 @@ def with_homes(tmp_path, **settings):
     """A hub with two users' homes, whose service serves metrics on a port of its own."""
     for name in ("alice", "homer@stsci.edu"):
         fill(tmp_path / "users" / escape(name), 1234)
-    port = random_port()
+    port = free_port()
     c = hub_config(
         tmp_path, metrics_port=port, user_metrics="names", reaper_period_secs=1, **settings
     )
@@ -231,7 +231,7 @@ async def test_the_file_for_open_ondemand_is_there_after_a_cycle_and_a_group_has
 async def test_metrics_that_cannot_be_had_stop_no_enforcement_and_are_said(
     hub_app, tmp_path, settings, said
 ):
-    given = {"metrics_port": random_port(), "reaper_period_secs": 1, **settings}
+    given = {"metrics_port": free_port(), "reaper_period_secs": 1, **settings}
     hub = await hub_app(hub_config(tmp_path, **given))
     add_user(hub.db, hub, name="over")
     fill(tmp_path / "users" / "over", 5 * QUOTA)

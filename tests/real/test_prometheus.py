@@ -9,11 +9,11 @@ from urllib.parse import unquote, urlencode
 import pytest
 import yaml
 from jupyterhub.tests.utils import add_user, api_request, public_url
-from jupyterhub.utils import random_port
 from prometheus_client import REGISTRY
 from tornado.httpclient import AsyncHTTPClient
 
 from ..conftest import fill
+from ..ports import free_port
 from ..prometheus.test_alerts_and_dashboard import RULES, panels
 from .conftest import QUOTA, SERVICE, hub_config
 from .conftest import until as until_it
@@ -26,7 +26,7 @@ class Prometheus:
     """A Prometheus of its own, in a directory of its own, that asks every second."""
 
     def __init__(self, tmp, targets):
-        self.port = random_port()
+        self.port = free_port()
         self._log = (tmp / "prometheus.log").open("wb")
         (tmp / "prometheus.yaml").write_text(
             yaml.safe_dump(
@@ -88,7 +88,7 @@ async def prometheus(hub_app, tmp_path):
     fill(tmp_path / "users" / "alice", 1234)
     fill(tmp_path / "users" / "over", 3 * QUOTA)
     fill(tmp_path / "users" / 'o"dd\\', 7)
-    port, token = random_port(), secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     c = hub_config(
         tmp_path,
         metrics_port=port,

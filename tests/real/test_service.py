@@ -12,13 +12,13 @@ import urllib.request
 
 import pytest
 from jupyterhub.tests.utils import add_user, api_request
-from jupyterhub.utils import random_port
 
 from jupyterhub_efs_quota.control.store import ControlStore
 from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.settings import HANDED_OVER
 
 from ..conftest import fill
+from ..ports import free_port
 from .conftest import QUOTA, hub_config, start_hub, stop_hub, until
 
 
@@ -42,7 +42,7 @@ class ByHand:
     """The service as a hub starts it, with or without a hub behind its API's URL."""
 
     def __init__(self, tmp, hub_port=1, arguments=(), **settings):
-        self.port = random_port()
+        self.port = free_port()
         self.log = tmp / "service.log"
         self.mark = f"EFS_QUOTA_TEST={self.port}"
         history = f"sqlite:///{tmp}/history.sqlite"
@@ -172,7 +172,6 @@ async def test_sigterm_ends_the_service_within_5_seconds_and_leaves_no_process(b
 
 
 async def test_the_service_ends_when_the_hub_that_started_it_is_killed(tmp_path, efs):
-    port = random_port()
     program = f"""
 import subprocess, sys, time
 from pathlib import Path

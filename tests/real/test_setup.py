@@ -8,7 +8,7 @@ from jupyterhub.tests.utils import api_request, public_url
 from traitlets.config import Config
 
 from jupyterhub_efs_quota import setup
-from jupyterhub_efs_quota.configure import SERVICE_SCOPES, _get
+from jupyterhub_efs_quota.configure import SERVICE_SCOPES, value_of
 from jupyterhub_efs_quota.errors import SettingsError
 from jupyterhub_efs_quota.settings import HANDED_OVER
 
@@ -17,15 +17,15 @@ HUB_6 = jupyterhub.version_info[0] >= 6
 
 def services(c):
     """What the hub will find, whether it was assigned or appended."""
-    return _get(c, "services", [])
+    return value_of(c, "services", [])
 
 
 def user_scopes(c):
     if HUB_6 and "extra_user_scopes" in c.JupyterHub:
-        return set(_get(c, "extra_user_scopes", set()))
+        return set(value_of(c, "extra_user_scopes", set()))
     return {
         scope
-        for role in _get(c, "load_roles", [])
+        for role in value_of(c, "load_roles", [])
         if role["name"] == "user"
         for scope in role["scopes"]
     }
@@ -34,7 +34,7 @@ def user_scopes(c):
 def test_the_service_gets_the_least_privilege_and_nothing_more():
     c = Config()
     setup(c)
-    (role,) = [role for role in _get(c, "load_roles", []) if role["name"] == "efs-quota"]
+    (role,) = [role for role in value_of(c, "load_roles", []) if role["name"] == "efs-quota"]
     assert set(role["scopes"]) == {
         "list:users",
         "read:users:activity",
@@ -57,7 +57,7 @@ def test_a_role_user_of_the_site_keeps_its_scopes_and_gains_ours():
     c = Config()
     c.JupyterHub.load_roles = [{"name": "user", "scopes": ["self", "shares"]}]
     setup(c)
-    (role,) = [role for role in _get(c, "load_roles", []) if role["name"] == "user"]
+    (role,) = [role for role in value_of(c, "load_roles", []) if role["name"] == "user"]
     assert {"self", "shares", "access:services!service=efs-quota"} <= set(role["scopes"])
     assert "extra_user_scopes" not in c.JupyterHub
 
@@ -70,9 +70,9 @@ def test_services_roles_and_scopes_of_the_site_stay():
     c.JupyterHub.template_vars = {"announcement": "hello"}
     setup(c)
     assert [service["name"] for service in services(c)] == ["culler", "efs-quota"]
-    assert "culler" in {role["name"] for role in _get(c, "load_roles", [])}
-    assert "custom:theirs:x" in _get(c, "custom_scopes", {})
-    assert _get(c, "template_vars", {})["announcement"] == "hello"
+    assert "culler" in {role["name"] for role in value_of(c, "load_roles", [])}
+    assert "custom:theirs:x" in value_of(c, "custom_scopes", {})
+    assert value_of(c, "template_vars", {})["announcement"] == "hello"
 
 
 def test_a_service_that_the_site_appends_stays():

@@ -11,6 +11,7 @@ export TMPDIR=/run/tmp
 ln -s "/usr/lib/uml/modules/$(uname -r)" /run/modules/lib/modules/
 mount -t hostfs -o "$SHARED" none /run/shared
 export SHARED=/run/shared
+touch /run/shared/started
 . /run/shared/job.sh
 
 # need_modules NAME ...: load parts of the kernel.

@@ -1,12 +1,9 @@
 """What behaves as a test tells it: a hub that answers, a store that is slow or changes."""
 
 import asyncio
-import importlib.util
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,13 +13,6 @@ from tornado.testing import bind_unused_port
 
 from jupyterhub_efs_quota.hub import client
 from jupyterhub_efs_quota.hub.client import HubClient
-
-# A build of the compiled walk to be tested instead of the installed one.
-if "WALK_LIBRARY" in os.environ:
-    spec = importlib.util.spec_from_file_location(
-        "jupyterhub_efs_quota.measure.walk._walk", os.environ["WALK_LIBRARY"]
-    )
-    sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 
 
 def a_user(name, **more):

@@ -110,6 +110,8 @@ records = st.builds(
     ),
     configured_bytes=optional(sizes),
     configured_files=optional(sizes),
+    quota_until=times,
+    quota_reason=optional(any_text),
     over_since=times,
     home=optional(any_text),
     extra=extras,

@@ -56,9 +56,9 @@ def test_pages_are_requested_from_a_service_that_measures(tmp_path, monkeypatch)
     from bench import pages
     from bench.plan import Plan
 
-    monkeypatch.setattr(pages, "_SECS", 4)
-    monkeypatch.setattr(pages, "_SETTLE_SECS", 2)
-    lines = list(pages._pages(Plan(tmp_path, pairs=2, scale=0.001), 8, at_most(2)))
+    monkeypatch.setattr(pages, "_SECS", 2)
+    monkeypatch.setattr(pages, "_SETTLE_SECS", 1)
+    lines = list(pages._pages(Plan(tmp_path, pairs=1, scale=0.001), 8, at_most(2)))
     assert [" of idle (" in line.measured for line in lines] == [True, True], lines
 
 

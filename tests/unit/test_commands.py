@@ -7,7 +7,6 @@ import signal
 import sys
 
 import pytest
-from jupyterhub.utils import random_port
 from tornado.httpclient import AsyncHTTPClient
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -16,6 +15,7 @@ from jupyterhub_efs_quota.quota.record import State
 from jupyterhub_efs_quota.settings import HANDED_OVER, EFSQuota, resolve
 
 from ..conftest import environment
+from ..ports import free_port
 from .conftest import a_user
 
 
@@ -346,7 +346,7 @@ def test_the_service_by_hand_says_how_to_run_a_loop(here):
 async def test_a_loop_by_hand_serves_its_own_metrics_and_none_unless_asked_to(hub, told, home_of):
     hub.users = [a_user("homer")]
     home_of("homer")
-    port = random_port()
+    port = free_port()
     process = await start("monitor", *told, f"--EFSQuota.metrics_port={port}")
     text = ""
     for _ in range(300):

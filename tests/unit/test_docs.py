@@ -14,6 +14,8 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 import jupyterhub_efs_quota
+from jupyterhub_efs_quota.activity.check_command import CheckCommand, ListCommand
+from jupyterhub_efs_quota.activity.run_command import RunCommand
 from jupyterhub_efs_quota.commands import MonitorCommand, ReaperCommand, ServiceCommand
 from jupyterhub_efs_quota.configure import CUSTOM_SCOPES, SERVICE_SCOPES, setup
 from jupyterhub_efs_quota.control import text
@@ -36,6 +38,7 @@ from jupyterhub_efs_quota.quota.record import (
 from jupyterhub_efs_quota.quota.sizes import GIB
 from jupyterhub_efs_quota.settings import read_file, resolve
 from jupyterhub_efs_quota.terminal.measure import MeasureCommand
+from jupyterhub_efs_quota.web.api.contract import OPERATIONS
 from jupyterhub_efs_quota.web.application import make_application
 
 ROOT = Path(__file__).parents[2]
@@ -79,8 +82,8 @@ def test_every_flag_of_measure_is_in_the_documentation_and_no_other():
     "command", [ServiceCommand, MonitorCommand, ReaperCommand, DatabaseCommand]
 )
 def test_every_flag_is_in_the_documentation_and_no_other(command):
-    before, after = re.split(r"efs-quota measure\n.*?\n## ", page("command-line.md"), flags=re.S)
-    said = flags_in(before) | flags_in(after)
+    apart = r"^## jupyterhub-efs-quota (?:activity|measure)\n.*?(?=^## )"
+    said = flags_in(re.sub(apart, "", page("command-line.md"), flags=re.S | re.M))
     own = {"generate-config"}
     if command is ServiceCommand:
         said &= {*command.aliases, *own}
@@ -88,6 +91,14 @@ def test_every_flag_is_in_the_documentation_and_no_other(command):
         said &= {*command.aliases}
     else:
         said -= {*own, "json", "history-url", "downgrade"}
+    assert said == {*command.aliases, *command.flags}
+
+
+@pytest.mark.parametrize("command", [CheckCommand, RunCommand, ListCommand])
+def test_every_flag_of_activity_is_in_the_documentation_and_no_other(command):
+    name = command.name.rpartition(" ")[2]
+    (part,) = re.findall(rf"^### activity {name}\n(.*?)^##", page("command-line.md"), re.S | re.M)
+    said = set(re.findall(r"`--([a-z-]+)", " ".join(re.findall(r"^\| `--.*?\|", part, re.M))))
     assert said == {*command.aliases, *command.flags}
 
 
@@ -213,7 +224,20 @@ def test_every_route_is_in_the_documentation():
         for rule in application.wildcard_router.rules
         if hasattr(rule.matcher, "regex")
     }
-    assert {*table("http.md"), "/services/efs-quota"} == routes
+    base = "/services/efs-quota/api"
+    # Those of the contract have a page of their own; one row stands for them here.
+    own = {f"{base}{operation.path}".replace("{name}", "NAME") for operation in OPERATIONS}
+    own |= {f"{base}/openapi.json", f"{base}/openapi.yaml", f"{base}(/.*)?"}
+    assert own <= routes
+    assert {*table("http.md"), "/services/efs-quota"} == routes - own | {f"{base}/users"}
+
+
+def test_every_route_of_the_api_is_in_its_documentation():
+    rows = re.findall(r"^\| `([^`]+)` \| (GET|PUT|POST|DELETE) \|", page("api.md"), re.MULTILINE)
+    known = [
+        (op.path.replace("{name}", "NAME").lstrip("/"), op.method.upper()) for op in OPERATIONS
+    ]
+    assert sorted(rows) == sorted(known)
 
 
 def test_every_scope_is_in_the_documentation():
@@ -411,7 +435,7 @@ def test_the_rules_for_prometheus_name_metrics_and_decisions_that_exist():
     labels = {
         name: values_in_documentation(name) for name in ("decision", "kind", "state", "outcome")
     }
-    labels["outcome"] += ["success", "failure"]
+    labels["outcome"] += ["success", "failure", "skipped"]
     (group,) = values_of("alerts.yaml")["groups"]
     for rule in group["rules"]:
         assert rule["annotations"]["summary"]

@@ -1,15 +1,17 @@
 """Who gets which limit: default < group < user < a hand edit."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_efs_quota.quota.limits import Limit, Limits, apply_limit
+from jupyterhub_efs_quota.quota.limits import Limit, Limits, apply_limit, set_by_hand, settle
 from jupyterhub_efs_quota.quota.record import DEFAULT_QUOTA_BYTES, Record
 from jupyterhub_efs_quota.quota.sizes import GIB
 
+from ..conftest import NOW
 from .strategies import records
 
 LIMITS = Limits(
@@ -146,3 +148,29 @@ def test_nobody_is_grandfathered_later():
 def test_who_is_over_is_not_grandfathered_without_the_setting():
     record = apply_limit(Record("homer", actual_bytes=12 * GIB), NEW)
     assert record.over
+
+
+def for_a_time(until):
+    record = apply_limit(Record("homer"), NEW)
+    return set_by_hand(record, 99 * GIB, 7, until=until, reason="Thesis")
+
+
+def test_a_quota_set_by_hand_wins_until_its_end_and_is_forgotten_then():
+    limits = Limits(default_bytes=5 * GIB)
+    record = for_a_time(NOW)
+    assert settle(record, (), limits, NOW - timedelta(microseconds=1)) == record
+    after = settle(record, (), limits, NOW)
+    assert (after.quota_bytes, after.quota_files, after.quota_source) == (5 * GIB, None, "default")
+    assert (after.quota_until, after.quota_reason) == (None, None)
+    assert settle(after, (), limits, NOW) == after
+
+
+def test_a_quota_that_has_ended_stays_while_the_groups_are_not_known():
+    limits = Limits(group_bytes={"course": GIB})
+    assert settle(for_a_time(NOW), None, limits, NOW) == for_a_time(NOW)
+    assert settle(for_a_time(NOW), ("course",), limits, NOW).quota_bytes == GIB
+
+
+def test_who_has_no_quota_is_left_alone_whatever_has_ended():
+    record = replace(for_a_time(NOW), quota_enabled=False)
+    assert settle(record, (), Limits(), NOW) == record

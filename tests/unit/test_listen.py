@@ -3,11 +3,12 @@
 import asyncio
 
 import pytest
-from jupyterhub.utils import random_port
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from jupyterhub_efs_quota.app import listen
+
+from ..ports import free_port
 
 
 async def reachable(host, port):
@@ -27,7 +28,7 @@ def server():
 
 
 async def test_the_service_listens_at_the_address_of_its_url_and_at_no_other(server):
-    port = random_port()
+    port = free_port()
     listen(server, f"http://127.0.0.1:{port}")
     assert await reachable("127.0.0.1", port)
     assert not await reachable("127.0.0.2", port)
@@ -36,13 +37,13 @@ async def test_the_service_listens_at_the_address_of_its_url_and_at_no_other(ser
 # An address kept for documentation is nobody's, as that of a Kubernetes Service is not the pod's.
 @pytest.mark.parametrize("host", ["192.0.2.1", "hub.invalid"])
 async def test_the_service_listens_everywhere_if_its_name_is_no_address_of_ours(server, host):
-    port = random_port()
+    port = free_port()
     listen(server, f"http://{host}:{port}")
     assert await reachable("127.0.0.1", port)
 
 
 async def test_a_port_that_is_taken_is_an_error(server):
-    port = random_port()
+    port = free_port()
     listen(server, f"http://127.0.0.1:{port}")
     with pytest.raises(OSError, match="in use"):
         listen(HTTPServer(Application([])), f"http://127.0.0.1:{port}")

@@ -70,6 +70,8 @@ WRONG = {
     "quota_source": [5, {}],
     "configured_bytes": [-1, "10Gi"],
     "configured_files": [-1, 0.5],
+    "quota_until": [5, "Christmas", "2026-13-01T00:00:00"],
+    "quota_reason": [5, True, ["why"]],
     "over_since": [5, "since"],
     "home": [7, ["/home"]],
 }

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.errors import MeasureError, ScanError
@@ -25,7 +25,7 @@ from jupyterhub_efs_quota.measure.task import Task
 from jupyterhub_efs_quota.measure.walk.engine import walk
 from jupyterhub_efs_quota.measure.scans.wrstat import BASE64, entries, make_line
 
-from ..conftest import as_root, run_python
+from ..conftest import as_root, examples, run_python
 from .strategies import file_names
 
 NOW = 1_700_000_000
@@ -140,7 +140,7 @@ def grow(home, tree):
             files.append(path)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(tree=trees, seed=st.none() | st.integers(0, 99), allocated=st.booleans())
 def test_the_scan_of_any_tree_tells_what_a_walk_finds(tmp_path_factory, tree, seed, allocated):
     place = tmp_path_factory.mktemp("any")

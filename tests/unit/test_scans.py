@@ -393,7 +393,7 @@ async def test_a_scan_that_hangs_is_left(tmp_path, monkeypatch):
     with pytest.raises(MeasureError, match="was not read in 1 seconds"):
         await read_apart(str(tmp_path / "scan"), Wanted(()), 1)
     assert time.monotonic() - began < 5
-    marker = f"sleep 300.1{os.getpid()}"
+    marker = f"sleep 300.1{os.getpid()} "
     for _ in range(100):
         if not processes(marker):
             break

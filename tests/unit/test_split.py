@@ -6,8 +6,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.measure.walk import twin
@@ -23,7 +22,7 @@ from jupyterhub_efs_quota.measure.cluster.split import (
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
 from jupyterhub_efs_quota.measure.walk.engine import ENGINES, PARTS
 
-from ..conftest import fill
+from ..conftest import examples, fill
 from .home_by_hand import summary_by_hand
 from .trees import NOW, plant, trees
 
@@ -55,7 +54,7 @@ def engine(request):
     return Engine
 
 
-@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(50)
 @given(
     tree=trees,
     folders=st.integers(1, 6),

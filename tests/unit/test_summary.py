@@ -9,8 +9,7 @@ import subprocess
 from dataclasses import asdict
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.measure.summary.part import Best, finish
@@ -20,7 +19,7 @@ from jupyterhub_efs_quota.measure.walk.engine import PARTS
 from jupyterhub_efs_quota.measure.workers.workers import Workers
 from jupyterhub_efs_quota.quota.summary import Sums
 
-from ..conftest import fill
+from ..conftest import examples, fill
 from .home_by_hand import summary_by_hand
 from .trees import NOW, plant, trees
 
@@ -28,9 +27,7 @@ RULES = Rules(now=NOW)
 # So few are kept that most have to be left out.
 FEW = Rules(now=NOW, folders=3, largest=2, places=2)
 numbers = itertools.count()
-on_trees = hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck)
-)
+on_trees = examples(80)
 
 
 @pytest.fixture(params=sorted(PARTS))

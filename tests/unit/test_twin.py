@@ -8,8 +8,7 @@ import threading
 import time
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 
 from jupyterhub_efs_quota.errors import MeasureError
 from jupyterhub_efs_quota.measure.walk import crew, twin
@@ -20,6 +19,7 @@ from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
 from jupyterhub_efs_quota.measure.walk.engine import measure_in_python
 
+from ..conftest import examples
 from .home_by_hand import summary_by_hand
 from .trees import NOW, plant, trees
 
@@ -52,7 +52,7 @@ def home(tmp_path):
     return home
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40)
 @given(tree=trees)
 def test_several_threads_find_what_one_finds(eager_threads, tmp_path, tree):
     root = tmp_path / str(next(numbers))

@@ -12,15 +12,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.errors import MeasureError
 from jupyterhub_efs_quota.measure.walk import engine as walk_module
 from jupyterhub_efs_quota.measure.task import Ceiling, Task
 
-from ..conftest import as_root, environment, fill, run_python
+from ..conftest import as_root, environment, examples, fill, run_python
 from .strategies import file_names
 
 # The compiled walk and its twin in Python, where both are there, hold to the same tests.
@@ -138,9 +137,7 @@ def grow(directory, tree, made):
 numbers = count()
 
 
-@hypothesis_settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, *HealthCheck]
-)
+@examples(60)
 @given(tree=trees)
 def test_any_tree_is_counted_as_du_counts_it(walk, home, tree):
     root = home / str(next(numbers))

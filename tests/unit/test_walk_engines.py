@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from traitlets import TraitError
 
@@ -33,14 +33,15 @@ from jupyterhub_efs_quota.measure.task import Ceiling, Task, dump_task, load_tas
 from jupyterhub_efs_quota.measure.walk.engine import COMPILED, PYTHON
 from jupyterhub_efs_quota.settings import EFSQuota
 
+from ..conftest import MANY, as_root, examples
+from .trees import plant, trees
+
 HERE = Path(__file__).parent
 SOURCES = sorted((Path(walk.__file__).parent).glob("_walk*.c"))
 TOP = Path(jupyterhub_efs_quota.__file__).parent.parent
 GCC = shutil.which("gcc")
 INCLUDE = sysconfig.get_path("include")
 CAN_BUILD = GCC is not None and (Path(INCLUDE) / "Python.h").exists()
-needs_gcc = pytest.mark.skipif(not CAN_BUILD, reason="needs gcc and Python's headers")
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wpointer-arith", "-Wstrict-prototypes"]
 AS_NOBODY = {"WALK_USER": "65534"}
 
@@ -250,7 +251,7 @@ def test_skipped_directories_are_not_entered(measure, home):
     pattern=st.text("ab*?[]!-\\^.ä", max_size=12).filter(lambda text: "\0" not in text),
     name=st.text("ab[]!-\\^.ä", min_size=1, max_size=8),
 )
-@settings(max_examples=1000, deadline=None)
+@examples(400)
 def test_patterns_mean_the_same_to_both(compiled, pattern, name):
     twins = re.compile(os.fsencode(fnmatch.translate(pattern)))
     expected = twins.fullmatch(name.encode()) is not None
@@ -478,49 +479,6 @@ def test_a_signals_handler_ends_the_walk(engine, compiled, home):
 
 # Trees that nobody thought of.
 
-NAMES = st.one_of(
-    st.sampled_from(["a", "b", "c", ".x"]),
-    st.binary(min_size=1, max_size=6).filter(
-        lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b"..")
-    ),
-).map(os.fsencode)
-LEAVES = st.one_of(
-    st.tuples(st.just("file"), st.integers(0, 20_000)),
-    st.tuples(st.just("sparse"), st.integers(0, 2**40)),
-    st.tuples(st.just("link"), st.sampled_from(["..", ".", "a", "/", "a/b", "x" * 100])),
-    st.tuples(st.just("hard"), st.integers(0, 30)),
-    st.tuples(st.just("fifo"), st.just(0)),
-)
-TREES = st.dictionaries(
-    NAMES,
-    st.recursive(LEAVES, lambda below: st.dictionaries(NAMES, below, max_size=6), max_leaves=25),
-    max_size=8,
-)
-
-
-def plant(here, tree, files):
-    os.mkdir(here)
-    for name, what in tree.items():
-        path = os.path.join(here, name)
-        if isinstance(what, dict):
-            plant(path, what, files)
-            continue
-        kind, number = what
-        if kind == "hard" and files:
-            os.link(files[number % len(files)], path, follow_symlinks=False)
-            continue
-        if kind == "link":
-            os.symlink(number, path)
-        elif kind == "fifo":
-            os.mkfifo(path)
-        else:
-            with open(path, "wb") as file:
-                if kind == "sparse":
-                    file.truncate(number)
-                else:
-                    file.write(b"x" * number)
-        files.append(path)
-
 
 def by_du(home, *options):
     ran = subprocess.run(
@@ -544,14 +502,12 @@ def by_hand(home):
     return sum(seen.values()), len(seen), directories
 
 
-@given(tree=TREES)
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@given(tree=trees)
+@examples(60)
 def test_both_count_what_du_counts(compiled, tree):
     with tempfile.TemporaryDirectory(prefix="walk-") as place:
         home = os.path.join(place, "home")
-        plant(os.fsencode(home), tree, [])
+        plant(home, tree)
         size, files, directories = by_hand(home)
         apparent = by_du(home, "--apparent-size")
         # Older versions of du count the directories' own sizes too.
@@ -612,7 +568,7 @@ def test_a_home_that_changes_never_leads_outside(measure, home, threads, few_han
         make_deep_here = home / f"d{number}"
         make_deep_here.mkdir()
         make_deep(make_deep_here, 20)
-    until = time.monotonic() + 3
+    until = time.monotonic() + 1.5 * MANY
     changers = [
         multiprocessing.get_context("fork").Process(
             target=change, args=(home, outside, seed, until)
@@ -633,7 +589,7 @@ def test_a_home_that_changes_never_leads_outside(measure, home, threads, few_han
         for changer in changers:
             changer.join(20)
             changer.kill()
-    assert walks > 10
+    assert walks > 5
 
 
 @pytest.fixture
@@ -761,22 +717,25 @@ CHECKED = {
 }
 
 
-def build_checked(library, checker):
-    """Build with one of the compiler's checkers; what is to be preloaded for it."""
+@pytest.fixture(scope="module", params=["address,undefined", "thread"])
+def checked(request, tmp_path_factory):
+    """A build with one of the compiler's checkers; what is to be preloaded for it."""
+    if not CAN_BUILD:
+        pytest.skip("needs gcc and Python's headers")
+    library = tmp_path_factory.mktemp("checked") / "_walk.abi3.so"
     try:
-        build(library, f"-fsanitize={checker}", "-fno-omit-frame-pointer")
+        build(library, f"-fsanitize={request.param}", "-fno-omit-frame-pointer")
     except subprocess.CalledProcessError:
         pytest.skip("this gcc has no such checker")
-    return subprocess.run(
-        [GCC, f"-print-file-name=lib{checker[0]}san.so"], capture_output=True, check=True, text=True
-    ).stdout.strip()
+    name = f"lib{request.param[0]}san.so"
+    found = subprocess.run(
+        [GCC, f"-print-file-name={name}"], capture_output=True, check=True, text=True
+    )
+    return library, found.stdout.strip()
 
 
-@needs_gcc
-@pytest.mark.parametrize("checker", ["address,undefined", "thread"])
-def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
-    library = tmp_path / "_walk.abi3.so"
-    runtime = build_checked(library, checker)
+def test_the_checkers_find_nothing(checked, home, slow):
+    library, runtime = checked
     make_deep(home, 300)
     make_files(home, 40, 30)
     make_files(home / "d", 1, 700)
@@ -814,25 +773,20 @@ def test_the_checkers_find_nothing(tmp_path, home, slow, checker):
             assert found == whole
 
 
-@needs_gcc
-@pytest.mark.parametrize("checker", ["address,undefined", "thread"])
-def test_the_checkers_find_nothing_in_odd_trees(tmp_path, checker):
-    library = tmp_path / "_walk.abi3.so"
-    runtime = build_checked(library, checker)
+def test_the_checkers_find_nothing_in_odd_trees(checked):
+    library, runtime = checked
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-cov"]
-        + ["tests/unit/test_summary.py", "-k", f"{COMPILED} and (plain_look or totals)"],
+        [sys.executable, "-m", "tests.unit.walk_trees", str(library), str(30 * MANY)],
         cwd=TOP,
-        env={**os.environ, **CHECKED, "LD_PRELOAD": runtime, "WALK_LIBRARY": str(library)},
+        env={**os.environ, **CHECKED, "LD_PRELOAD": runtime},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=300 * MANY,
     )
-    assert ran.returncode == 0, ran.stdout[-3000:]
-    assert "2 passed" in ran.stdout
-    said = ran.stdout + ran.stderr
-    assert "_walk" not in said, said
-    assert "runtime error" not in said, said
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert int(ran.stdout) >= 30
+    assert "_walk" not in ran.stderr, ran.stderr
+    assert "runtime error" not in ran.stderr, ran.stderr
 
 
 # Which engine walks.

@@ -6,19 +6,24 @@ from hypothesis import strategies as st
 
 NOW = 1_700_000_000
 
-names = st.sampled_from(
+_told = st.sampled_from(
     [
         *(b"a", b"b", b"a.csv", b"b.PY", b".x.csv", b"x.tar.gz", b"n.ipynb", b"core.12", b"core.x"),
         *(b"__pycache__", b".cache", b"pkgs", b".conda", b".Trash-0", b"\xff.py", b"a\nb", b"."),
         *(b"c." + b"e" * 15, b"c." + b"e" * 16, b"dot.", "ü.csv".encode(), b".csv"),
     ]
 ).filter(lambda name: name != b".")
+_any = st.binary(min_size=1, max_size=6).filter(
+    lambda name: not set(b"/\0") & set(name) and name not in (b".", b"..")
+)
+names = st.one_of(_told, _told, _told, _any)
+links = [b".", b"..", b"/", b"a", b"a/b", b"nowhere", b"a" * 200]
 ages = st.sampled_from([-5, 0, 86400, 86401, 7 * 86400, 40 * 86400, 10**9])
 times = st.tuples(ages, ages)
 leaves = st.one_of(
     st.tuples(st.just("file"), st.sampled_from([0, 1, 5000, 5000, 20_000]), times),
     st.tuples(st.just("sparse"), st.sampled_from([9000, 2**40]), times),
-    st.tuples(st.just("link"), st.sampled_from([b".", b"nowhere", b"a" * 200]), times),
+    st.tuples(st.just("link"), st.sampled_from(links), times),
     st.tuples(st.just("hard link"), st.integers(0, 5), times),
     st.tuples(st.just("fifo"), st.none(), times),
 )

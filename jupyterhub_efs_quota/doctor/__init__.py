@@ -1,0 +1,1 @@
+"""`jupyterhub-efs-quota doctor`: looks at everything that may be wrong, and changes nothing."""

@@ -1,0 +1,1 @@
+"""Telling people: the one door through which mails go out."""

@@ -1,0 +1,1 @@
+"""The commands that ask a running service over its API: users, quotas, history, runs."""

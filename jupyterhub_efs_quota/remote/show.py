@@ -1,0 +1,136 @@
+"""`jupyterhub-efs-quota show` and `explain`: one user, and why they stand so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from ..service_client import ServiceClient, segment
+from ..terminal.names import plain
+from ..terminal.words import counted
+from .command import STATUSES, RemoteCommand
+from .output import Cell, Output, number, percent, size, state
+from .when import local
+
+
+class ShowCommand(RemoteCommand):
+    """Show one user: usage, quota, state, servers, and what is wrong."""
+
+    name = "jupyterhub-efs-quota show"
+    description = (
+        "Show one user: usage, quota, state, servers, and what is wrong.\n\n"
+        f"    jupyterhub-efs-quota show [OPTION ...] USER\n\n{STATUSES}"
+    )
+    examples = "jupyterhub-efs-quota show alice"
+    arguments = ("USER",)
+
+    def ask(self, client: ServiceClient, *given: str) -> Any:
+        """The user, as their record stands now."""
+        return client.get(f"users/{segment(given[0])}")
+
+    def show(self, output: Output, answer: Any) -> None:
+        """All of it, below one another."""
+        show_user(output, answer)
+
+
+class ExplainCommand(RemoteCommand):
+    """Say which rule gave a user the quota, why the state, and what would change it."""
+
+    name = "jupyterhub-efs-quota explain"
+    description = (
+        "Say which rule gave a user the quota, why the state is what it is, and what would"
+        f" change it.\n\n    jupyterhub-efs-quota explain [OPTION ...] USER\n\n{STATUSES}"
+    )
+    examples = "jupyterhub-efs-quota explain alice"
+    arguments = ("USER",)
+
+    def ask(self, client: ServiceClient, *given: str) -> Any:
+        """The explanation, as the API has it."""
+        return client.get(f"users/{segment(given[0])}/explain")
+
+    def show(self, output: Output, answer: Any) -> None:
+        """Its sentences, in their order."""
+        output.line(answer["name"], "bold")
+        output.line()
+        output.line("Quota", "bold")
+        output.line(f"  {answer['quota']['sentence']}")
+        for rule in answer["rules"]:
+            mark, style = ("*", "") if rule["gives"] else ("-", "dim")
+            output.line(f"  {mark} {rule['sentence']}", style)
+        output.line()
+        output.line(Text.assemble(("State ", "bold"), state(answer["state"]["state"])))
+        output.line(f"  {answer['state']['sentence']}")
+        if answer["would_change"]:
+            output.line()
+            output.line("What would change it", "bold")
+            for change in answer["would_change"]:
+                output.line(f"  - {change['sentence']}")
+
+
+def show_user(output: Output, user: dict[str, Any]) -> None:
+    """Print what `GET users/NAME` answers."""
+    record = user["record"]
+    title = Text(plain(user["name"]), style="bold")
+    if record is not None:
+        title = Text.assemble(title, "  ", state(record["quota_state"]))
+    output.line(title)
+    output.fields(_fields(user, record))
+    for problem in user["problems"]:
+        output.line(f"  {problem['by']}: {problem['text']}", "red")
+
+
+def _fields(user: dict[str, Any], record: dict[str, Any] | None) -> Iterator[tuple[str, Cell]]:
+    if record is None:
+        yield "Record", "There is none yet: the monitor has not seen this user's home."
+    else:
+        yield "Uses", _usage(record)
+        if user["quota"] is not None:
+            yield "Quota", _quota(user["quota"], enabled=record["quota_enabled"])
+        yield "Measured", _measured(record)
+        if record.get("over_since"):
+            yield "Over since", local(record["over_since"])
+        if record.get("unreadable"):
+            yield "Not counted", f"{counted(record['unreadable'], 'entry', 'entries')}: unreadable"
+        yield "Last active", local(record["last_activity"])
+    yield "Servers", ", ".join(name or "the default one" for name in user["servers"]) or "none"
+    if user["groups"]:
+        yield "Groups", ", ".join(user["groups"])
+    if user["admin"]:
+        yield "Administrator", "yes"
+    if record is not None and record.get("home"):
+        yield "Home", record["home"]
+    if user["measuring"]:
+        yield "Now", "A measurement is going on."
+
+
+def _usage(record: dict[str, Any]) -> str:
+    if record["actual_bytes"] < 0:
+        return "not known yet"
+    parts = [size(record["actual_bytes"])]
+    if record["quota_enabled"]:
+        parts.append(f"{percent(record['fraction_used'])} of the quota")
+    if record.get("usage_files") is not None:
+        parts.append(counted(record["usage_files"], "file"))
+    return ", ".join(parts)
+
+
+def _quota(quota: dict[str, Any], *, enabled: bool) -> str:
+    """`9.8 KiB, from default, until …: reason`."""
+    text = size(quota["bytes"])
+    if quota["files"]:
+        text += f" and {number(quota['files'])} files"
+    if quota["source"]:
+        text += f", from {quota['source']}"
+    if quota["until"]:
+        text += f", until {local(quota['until'])}"
+    if quota["reason"]:
+        text += f": {quota['reason']}"
+    return text if enabled else f"{text} (not enforced)"
+
+
+def _measured(record: dict[str, Any]) -> str:
+    when = local(record["stopped"])
+    how = f", by {record['meter']}" if record.get("meter") else ""
+    return f"{when}{how}{', not to the end' if record['timed_out'] else ''}"

@@ -1,0 +1,103 @@
+"""`jupyterhub-efs-quota users`: who holds what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Enum, Int, Unicode
+
+from ..quota.record import State
+from ..service_client import ServiceClient
+from ..users.table import SORTS
+from .command import STATUSES, RemoteCommand, pages
+from .output import Output, growth, number, percent, size, state
+from .when import local
+
+_COLUMNS = ("User", "State", ">Used", ">Quota", ">Share", ">Files", ">In a week", "Measured")
+
+
+class UsersCommand(RemoteCommand):
+    """List users, with what they hold and may hold."""
+
+    name = "jupyterhub-efs-quota users"
+    description = (
+        "List users, with what they hold and may hold: those whom your token may see.\n\n"
+        f"    jupyterhub-efs-quota users [OPTION ...]\n\n{STATUSES}"
+    )
+    examples = (
+        "jupyterhub-efs-quota users --state=lockout\n"
+        "jupyterhub-efs-quota users --sort=-size --top=20\n"
+        "jupyterhub-efs-quota users --group=students --json > students.json"
+    )
+    aliases = {  # noqa: RUF012 - as traitlets has it
+        **RemoteCommand.aliases,
+        "name": "UsersCommand.part",
+        "state": "UsersCommand.state",
+        "group": "UsersCommand.group",
+        "sort": "UsersCommand.sort",
+        "top": "UsersCommand.top",
+    }
+    flags = {  # noqa: RUF012
+        **RemoteCommand.flags,
+        "growth": (
+            {"UsersCommand": {"with_growth": "true"}},
+            "Show how much each home grew in the week before its last measurement.",
+        ),
+    }
+
+    part = Unicode("", help="Only users with this in their name.").tag(config=True)
+    state = Enum(["", *(each.value for each in State)], "", help="Only users in this state.").tag(
+        config=True
+    )
+    group = Unicode("", help="Only members of this group of the hub.").tag(config=True)
+    sort = Enum(
+        [sign + by for by in SORTS for sign in ("", "-")],
+        "name",
+        help="What to sort by; with a - before it, the largest first.",
+    ).tag(config=True)
+    top = Int(0, min=0, help="Show so many users only. 0: all.").tag(config=True)
+    with_growth = Enum(["", "true"], "", help="Show the growth in a week.").tag(config=True)
+
+    def ask(self, client: ServiceClient, *given: str) -> Any:
+        """The users, from as many pages as there are."""
+        return pages(
+            client,
+            "users",
+            self.top,
+            q=self.part or None,
+            state=self.state or None,
+            group=self.group or None,
+            sort=self.sort,
+            growth=self.with_growth or None,
+        )
+
+    def show(self, output: Output, answer: Any) -> None:
+        """A table, and how many there are."""
+        rows = answer["items"]
+        with_growth = any(row["growth"] is not None for row in rows)
+        wrong = any(row["problem"] for row in rows)
+        columns = [title for title in _COLUMNS if with_growth or title != ">In a week"]
+        output.table(
+            [*columns, *(["Problem"] if wrong else [])],
+            [_cells(row, with_growth=with_growth, wrong=wrong) for row in rows],
+        )
+        output.line()
+        output.line(f"{len(rows):,} of {answer['total']:,} users")
+
+
+def _cells(row: dict[str, Any], *, with_growth: bool, wrong: bool) -> list[Any]:
+    record = row["record"]
+    cells = [row["name"], "", "", "", "", "", *([""] if with_growth else []), "never"]
+    if record is not None:
+        measured = record["actual_bytes"] >= 0
+        cells = [
+            row["name"],
+            state(record["quota_state"]),
+            size(record["actual_bytes"]),
+            size(record["quota_bytes"]) if record["quota_enabled"] else "none",
+            percent(record["fraction_used"]) if measured else "",
+            number(record.get("usage_files")),
+            *([growth(row["growth"])] if with_growth else []),
+            local(record["stopped"]),
+        ]
+    return [*cells, row["problem"] or ""] if wrong else cells

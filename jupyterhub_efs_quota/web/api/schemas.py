@@ -1,0 +1,286 @@
+"""The shapes of what the API answers: component schemas of its OpenAPI text.
+
+What fills them is in `users/as_json.py`, and the tests hold both together.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from ...history.events import Outcome
+from ...quota.record import COMMON_FIELDS, OWN_FIELDS, State
+from ...users.explain import Cause, WouldChange
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+FLAG: Schema = {"type": "boolean"}
+WHOLE: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+
+
+def one_of(words: type[Enum]) -> Schema:
+    """One of the words of an enumeration."""
+    return {"type": "string", "enum": [word.value for word in words]}
+
+
+STATE = one_of(State)
+
+
+def ref(name: str) -> Schema:
+    """A schema by its name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def said(schema: Schema, description: str) -> Schema:
+    """A schema with a sentence about it."""
+    return {**schema, "description": description}
+
+
+def known(schema: Schema, description: str = "") -> Schema:
+    """A schema of what may be null: it is not known, or there is none."""
+    nullable = (
+        {"anyOf": [schema, {"type": "null"}]}
+        if "type" not in schema or "enum" in schema
+        else {**schema, "type": [schema["type"], "null"]}
+    )
+    return said(nullable, description) if description else nullable
+
+
+def array(items: Schema, description: str = "") -> Schema:
+    """A list."""
+    listed: Schema = {"type": "array", "items": items}
+    return said(listed, description) if description else listed
+
+
+def thing(description: str, /, **properties: Schema) -> Schema:
+    """An object that has just these properties, all of them."""
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def page(name: str) -> Schema:
+    """A part of a list."""
+    return thing(
+        "A part of a list.",
+        items=array(ref(name)),
+        total=said(WHOLE, "How many there are in all, of those that you may see."),
+        limit=WHOLE,
+        offset=WHOLE,
+    )
+
+
+_TYPES: dict[str, Schema] = {
+    "user": TEXT,
+    "fraction_used": NUMBER,
+    "warn_fraction": NUMBER,
+    "quota_enabled": FLAG,
+    "lockout_enabled": FLAG,
+    "quota_state": STATE,
+    "timed_out": FLAG,
+    "meter": TEXT,
+    "quota_source": TEXT,
+    "quota_reason": TEXT,
+    "home": TEXT,
+    **dict.fromkeys(("last_activity", "reaper_time", "started", "stopped"), TIME),
+    **dict.fromkeys(("over_since", "quota_until"), TIME),
+}
+_NEVER = ("last_activity", "reaper_time", "started", "stopped")
+
+
+def _record() -> Schema:
+    """The record: our own fields are there only when they are known."""
+    fields = {name: _TYPES.get(name, WHOLE) for name in (*COMMON_FIELDS, *OWN_FIELDS)}
+    fields.update({name: known(TIME, "null: never") for name in _NEVER})
+    schema = thing(
+        "The record as the control file has it (see the control file's reference), but that"
+        " times have their zone, and null is the time that never was.",
+        **fields,
+    )
+    return {**schema, "required": list(COMMON_FIELDS)}
+
+
+_USER: dict[str, Schema] = {
+    "name": TEXT,
+    "admin": said(FLAG, "Whether they administer the hub."),
+    "groups": known(array(TEXT), "null: the service may not read groups."),
+    "servers": array(TEXT, 'The names of the servers that run; "" is the default one.'),
+    "record": known(ref("Record"), "null: there is none yet, or it was never readable."),
+    "problem": known(TEXT, "What is wrong with this user's measurement or record."),
+}
+_QUOTA: dict[str, Schema] = {
+    "bytes": WHOLE,
+    "files": said(WHOLE, "0: no limit on files."),
+    "source": known(
+        TEXT,
+        "Which rule gave it: default, group:NAME, user, hand (a file's edit, or this API) or"
+        " grandfathered.",
+    ),
+    "until": known(TIME, "When it ends, and what the settings give holds again."),
+    "reason": known(TEXT, "Why it was set, in the words of who set it."),
+}
+_SENTENCE = said(TEXT, "The same in words.")
+
+SCHEMAS: dict[str, Schema] = {
+    "Error": thing("What went wrong.", status=WHOLE, message=TEXT),
+    "Record": _record(),
+    "Quota": thing("What a user may hold.", **_QUOTA),
+    "Row": thing(
+        "A user, as the service last saw them.",
+        **_USER,
+        growth=known(
+            WHOLE,
+            "By how many bytes the usage grew in the week before the last measurement;"
+            " null: not known, or not asked for.",
+        ),
+    ),
+    "Rows": page("Row"),
+    "User": thing(
+        "A user, as their record stands now.",
+        **_USER,
+        quota=known(ref("Quota")),
+        problems=array(
+            thing("Something that is wrong.", by=TEXT, kind=TEXT, text=TEXT),
+            "What is wrong, by the part of the service that says so.",
+        ),
+        measuring=said(FLAG, "Whether a measurement that somebody asked for is going on."),
+    ),
+    "Explanation": thing(
+        "Why a user has this quota and this state, and what would change them.",
+        name=TEXT,
+        quota=thing(
+            "The quota and the rule that gave it.",
+            **_QUOTA,
+            enforced=said(FLAG, "Whether it is enforced at all."),
+            sentence=_SENTENCE,
+        ),
+        rules=array(
+            thing(
+                "A rule that says something of this user.",
+                rule=said(TEXT, "As `source` of a quota."),
+                bytes=known(WHOLE, "null: it says nothing of bytes."),
+                files=known(WHOLE, "0: no limit on files; null: it says nothing of files."),
+                gives=array(
+                    {"type": "string", "enum": ["bytes", "files"]},
+                    "Of what this rule has the last word.",
+                ),
+                sentence=_SENTENCE,
+            ),
+            "All of them, the weakest first.",
+        ),
+        state=thing(
+            "The state and what led to it.",
+            state=STATE,
+            causes=array(one_of(Cause)),
+            used_bytes=known(WHOLE, "null: never measured."),
+            used_files=known(WHOLE),
+            measured=known(TIME, "When the last measurement ended."),
+            sentence=_SENTENCE,
+        ),
+        would_change=array(
+            thing(
+                "Something that would change the state or the quota.",
+                change=one_of(WouldChange),
+                bytes=known(WHOLE, "How many: to free, of a quota large enough, or more used."),
+                files=known(WHOLE, "The same of files."),
+                time=known(TIME, "When it happens by itself."),
+                state=known(STATE, "The state that follows."),
+                sentence=_SENTENCE,
+            ),
+        ),
+    ),
+    "Measurement": thing(
+        "A measurement of a home, and the quota at that time.",
+        started=TIME,
+        secs=said(NUMBER, "How long it took."),
+        counted=said(WHOLE, "The usage on record afterwards, in bytes."),
+        quota_bytes=WHOLE,
+        quota_files=known(WHOLE),
+        bytes=known(WHOLE, "What was found; null: what measured cannot tell."),
+        allocated=known(WHOLE),
+        files=known(WHOLE),
+        dirs=known(WHOLE),
+        unreadable=WHOLE,
+        complete=said(FLAG, "Whether the whole home was seen."),
+        timed_out=FLAG,
+    ),
+    "Series": thing(
+        "A user's measurements in a time, in order.",
+        name=TEXT,
+        since=TIME,
+        until=TIME,
+        items=array(ref("Measurement")),
+    ),
+    "Change": thing(
+        "A change of state, or something that was done.",
+        kind=said(
+            TEXT,
+            "state-changed, quota-changed, server-stopped, spawn-refused, spawn-rescued, or"
+            " what other parts of the service do.",
+        ),
+        user=known(TEXT, "null: it concerns nobody in particular."),
+        time=TIME,
+        by=said(TEXT, "Who did it: a user, `service NAME`, or a part of the service."),
+        server=known(TEXT),
+        before={"description": "A state, a quota (an object), or null."},
+        after={"description": "As `before`."},
+        reason=known(TEXT),
+        until=known(TIME),
+        counted=known(WHOLE, "At a change of state: the usage, in bytes."),
+        quota_bytes=known(WHOLE, "At a change of state: the quota."),
+    ),
+    "Changes": page("Change"),
+    "Run": thing(
+        "A run of a job.",
+        job=TEXT,
+        host=TEXT,
+        started=TIME,
+        completed=TIME,
+        outcome=one_of(Outcome),
+        error=known(TEXT),
+        counts={"type": "object", "additionalProperties": WHOLE},
+    ),
+    "Runs": page("Run"),
+    "Job": thing(
+        "A job, as it stands.",
+        job=TEXT,
+        on=FLAG,
+        note=said(TEXT, "Who switched it off and when, or what stands beside it in the file."),
+        last=known(ref("Run"), "The run that began last."),
+        success=known(ref("Run"), "The success that began last."),
+        due=known(TIME, "When it should begin next; null: nobody can tell."),
+        checks=array(
+            thing(
+                "A check.",
+                check=TEXT,
+                host=known(TEXT, "null: any host."),
+                holds=FLAG,
+                text=known(TEXT, "What is wrong."),
+            )
+        ),
+    ),
+    "Jobs": thing("All jobs, by name.", items=array(ref("Job"))),
+    "Switch": thing("Whether a job is on.", job=TEXT, on=FLAG, note=TEXT),
+    "Measuring": thing(
+        "A measurement is going on.",
+        name=TEXT,
+        measuring=FLAG,
+        look=said(TEXT, "Where to look: the user, whose `measuring` is false when it is done."),
+    ),
+    "QuotaChange": thing(
+        "What a change of a quota did.",
+        changed=said(FLAG, "false: it was so already."),
+        quota_before=known(ref("Quota")),
+        state_before=known(STATE),
+        state_after=STATE,
+        sentence=said(TEXT, "What was done and how the user stands now; a lockout is named."),
+        user=ref("User"),
+    ),
+}

@@ -1,2 +1,0 @@
-# Only whether a guest starts.
-echo started

@@ -1,0 +1,144 @@
+"""The commands over the API: times, tables, and the pages of long lists."""
+
+import time
+
+import pytest
+
+from jupyterhub_efs_quota.errors import SettingsError
+from jupyterhub_efs_quota.remote import output
+from jupyterhub_efs_quota.remote.command import pages
+from jupyterhub_efs_quota.remote.history import _remark, _value
+from jupyterhub_efs_quota.remote.output import Output, growth, percent, size
+from jupyterhub_efs_quota.remote.when import local, parse, secs_between, to_api
+
+from ..conftest import NOW
+
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch):
+    """Berlin, which has a summer time; the zone of the machine comes back afterwards."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("text", "ends", "moment"),
+    [
+        ("2026-12-24", True, "2026-12-24T23:00:00Z"),
+        ("2026-12-24", False, "2026-12-23T23:00:00Z"),
+        ("2026-07-24", True, "2026-07-24T22:00:00Z"),
+        ("2026-12-24 18:00", True, "2026-12-24T17:00:00Z"),
+        ("2026-12-24T18:00", False, "2026-12-24T17:00:00Z"),
+        ("2026-12-24T18:00:00Z", True, "2026-12-24T18:00:00Z"),
+        ("2026-12-24 18:00+05:00", True, "2026-12-24T13:00:00Z"),
+        ("+30d", True, "2026-12-22T12:00:00Z"),
+        ("+2w", True, "2026-12-06T12:00:00Z"),
+        ("-12h", False, "2026-11-22T00:00:00Z"),
+    ],
+)
+def test_a_time_without_a_zone_is_one_of_this_machine(text, ends, moment):
+    assert to_api(parse(text, "until", NOW, ends=ends)) == moment
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "2026-13-01", "2026-02-30", "24.12.2026", "30d", "+999999w", "+1y", "+٣d"]
+)
+def test_what_is_no_time_is_told_with_the_ways_to_write_one(text):
+    with pytest.raises(SettingsError, match="--until .* is no time: write 2026-12-24"):
+        parse(text, "until", NOW, ends=True)
+
+
+def test_times_are_shown_with_their_zone():
+    assert local("2026-12-24T17:00:00Z") == "2026-12-24 18:00 CET"
+    assert local("2026-07-24T16:00:00.123456Z") == "2026-07-24 18:00 CEST"
+    assert local(None) == "never"
+
+
+def test_how_long_something_took():
+    assert secs_between("2026-12-24T17:00:00Z", "2026-12-24T17:01:00.500000Z") == 60.5
+
+
+class Pages:
+    """A list of ten things, given out in pages of at most three."""
+
+    def __init__(self, total=10):
+        self.total, self.asked = total, []
+
+    def get(self, path, *, limit, offset, **query):
+        self.asked.append((limit, offset, query))
+        end = min(offset + min(limit, 3), self.total)
+        return {"items": list(range(offset, end)), "total": self.total}
+
+
+def test_a_long_list_is_put_together_from_its_pages():
+    assert pages(Pages(), "users", 0, q="a") == {"items": list(range(10)), "total": 10}
+
+
+def test_no_more_is_asked_for_than_is_shown():
+    asked = Pages()
+    assert pages(asked, "users", 5)["items"] == [0, 1, 2, 3, 4]
+    assert [limit for limit, _, _ in asked.asked] == [5, 2]
+
+
+def test_a_list_that_shrinks_meanwhile_ends():
+    class Shrinks(Pages):
+        def get(self, path, **asked):
+            return {**super().get(path, **asked), "total": 99}
+
+    assert len(pages(Shrinks(), "users", 0)["items"]) == 10
+
+
+def test_a_table_in_a_pipe_has_a_line_for_each_row_however_long(capsys):
+    Output().table(("Name", ">Size"), [("x" * 300, "1 KiB"), ("y", "10 KiB")])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[1] == "x" * 300 + "   1 KiB"
+    assert [line == line.rstrip() for line in lines] == [True] * 3
+
+
+def test_a_hostile_name_is_a_name_in_a_table_and_in_a_line(capsys):
+    out = Output()
+    name = "[bold]a\x1b]0;x\x07\u202e\nb"
+    out.table(("Name",), [(name,)])
+    out.line(name)
+    out.fields([("Name", name)])
+    printed = capsys.readouterr().out
+    assert printed.count("[bold]a\\x1b]0;x\\x07\\u202e\\nb") == 3
+    assert "\x1b" not in printed and "\u202e" not in printed
+    assert len(printed.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (size(-1), ""),
+        (size(None, unknown="?"), "?"),
+        (size(2048), "2.0 KiB"),
+        (growth(2048), "+2.0 KiB"),
+        (growth(-2048), "-2.0 KiB"),
+        (growth(0), "0"),
+        (growth(None), ""),
+        (percent(1.234), "123 %"),
+        (_value({"quota_bytes": 1024, "quota_files": 7}), "1.0 KiB, 7 files"),
+        (
+            _value({"quota_bytes": 1024, "quota_files": None, "enabled": False}),
+            "1.0 KiB (not enforced)",
+        ),
+        (_value(None), ""),
+        (str(_value("lockout")), "lockout"),
+        (_value({"other": 1}), '{"other": 1}'),
+        (_remark({"timed_out": True, "unreadable": 1}), "not to the end"),
+        (_remark({"timed_out": False, "unreadable": 1200}), "1,200 unreadable"),
+    ],
+)
+def test_values_are_shown_in_words(shown, text):
+    assert shown == text
+
+
+def test_every_state_has_a_colour():
+    from jupyterhub_efs_quota.quota.record import State
+
+    assert set(output._STATES) == {state.value for state in State}
