@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,6 +110,21 @@ def offends(line, place):
         if handle.startswith("/") and not handle.startswith(("/proc/", "/sys/", str(REPOSITORY)))
         and not handle.startswith(sys.prefix) and not is_of_python(handle)
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'openat(3</r/users/alice>, "..", O_RDONLY|O_DIRECTORY) = 4</r/users>',
+        'openat(3</r/users/alice>, "a/b", O_RDONLY) = 4</r/users/alice/a/b>',
+        'openat(3</r/users/alice>, "d", O_RDONLY) = 4</r/users/bob>',
+        'unlinkat(3</r/outside>, "precious", 0) = 0',
+        'renameat(3</r/users/alice>, "x", 5</r/outside>, "kept") = 0',
+        'openat(AT_FDCWD</work>, "/etc/passwd", O_RDONLY) = 3</etc/passwd>',
+    ],
+)
+def test_the_watch_would_see_it(call):
+    assert offends(call, SimpleNamespace(root=Path("/r")))
 
 
 def allowed_path(name, users):

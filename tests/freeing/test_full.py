@@ -1,13 +1,17 @@
 """A file system that is really full, one that can only be read, and the errands of a user."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
-from jupyterhub_efs_quota.errors import Busy
+from jupyterhub_efs_quota.board import Board
+from jupyterhub_efs_quota.errors import Busy, NoLimbo
 from jupyterhub_efs_quota.freeing.desk import Desk, Kind
 from jupyterhub_efs_quota.freeing.freeing import Choice, Freeing
 from jupyterhub_efs_quota.history.recorder import Recorder
+from jupyterhub_efs_quota.loops.limbo import Keeper
+from jupyterhub_efs_quota.offload import Offload
 from jupyterhub_efs_quota.quota.record import Record
 from jupyterhub_efs_quota.settings import EFSQuota
 
@@ -177,6 +181,27 @@ async def test_what_has_lain_for_limbo_days_is_purged_and_what_was_left_by_a_kil
         "put into limbo",
         "purged from limbo",
     }
+
+
+async def test_the_loop_purges_everybody_and_goes_on_where_one_drawer_is_broken(at, place, clock):
+    place.file("old")
+    users = place.root / "users"
+    desk = at(users, limbo=str(place.limbo.place))
+    await done(desk, Kind.ASIDE, Choice((b"old",)))
+    clock.forward(days=8)
+    rooms = SimpleNamespace(offload=Offload(4), board=Board(), clock=clock)
+    keeper = Keeper(rooms, desk.freeing)
+    with place.drawer():  # somebody is at work: next time
+        busy = keeper._freeing.limbo.drawer
+        keeper._freeing.limbo.drawer = lambda user: busy(user, wait_secs=0.05)
+        await keeper.run_once()
+    assert keeper.counts.all() == {"users": 1}
+    await keeper.run_once()
+    assert keeper.counts.all() == {"users": 1, "purged": 1}
+    assert place.notes() == []
+    (place.limbo.place).chmod(0o755)
+    with pytest.raises(NoLimbo):
+        await keeper.run_once()
 
 
 async def test_a_measurement_that_began_too_early_is_not_taken_for_the_one_after(at, place, clock):

@@ -72,8 +72,8 @@ def other(hub):
 
 @pytest.fixture
 async def locked(hub, user, visit):
-    """A user in lockout: 15,000 bytes of junk, 4,000 of work, and a quota of 10,000."""
-    fill(user.home / ".cache" / "pip", 15_000, "wheel")
+    """A user in lockout: 9,000 bytes of junk, 4,000 of work, and a quota of 10,000."""
+    fill(user.home / ".cache" / "pip", 9_000, "wheel")
     fill(user.home / "work", 4_000, "data.csv")
     user.write(quota_bytes=QUOTA, quota_source="hand")
     await visit.send("measure")
@@ -98,7 +98,7 @@ async def test_a_locked_out_user_is_back_by_the_page_alone(hub, locked, visit):
     chosen = page.find(id="proposal").find_all("input", {"name": "pick"})
     assert [each["value"] for each in chosen] == [".cache"] and chosen[0].has_attr("checked")
     asked, done = await visit.delete(".cache")
-    assert "14.6 KiB in 1 file" in asked.find(id="count").text
+    assert "8.8 KiB in 1 file" in asked.find(id="count").text
     assert "put into limbo" in done.find(id="done").text
     await until(lambda: locked.read().quota_state is State.OK)
     assert locked.read().actual_bytes == 4_100
