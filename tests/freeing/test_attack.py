@@ -120,7 +120,7 @@ def offends(line, place):
         'openat(3</r/users/alice>, "d", O_RDONLY) = 4</r/users/bob>',
         'unlinkat(3</r/outside>, "precious", 0) = 0',
         'renameat(3</r/users/alice>, "x", 5</r/outside>, "kept") = 0',
-        'openat(AT_FDCWD</work>, "/etc/passwd", O_RDONLY) = 3</etc/passwd>',
+        'openat(AT_FDCWD</r>, "/etc/passwd", O_RDONLY) = 3</etc/passwd>',
     ],
 )
 def test_the_watch_would_see_it(call):
