@@ -118,6 +118,15 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # c.EFSQuota.junk = {"caches": ["/.cache/"], "compiled Python": ["__pycache__/"]}
 # c.EFSQuota.age_days = [7, 30, 90, 180, 365, 730, 1825]
 
+# --- Free up space ---------------------------------------------------------------------
+
+# Whether users may delete on the page "Free up space". What they delete lies in limbo, from
+# where they can bring it back for some days: at most so many times their quota.
+# c.EFSQuota.allow_delete = False
+# c.EFSQuota.limbo = "/efs/users/.efs-quota-limbo"
+# c.EFSQuota.limbo_days = 7
+# c.EFSQuota.limbo_share = 1.0
+
 # --- What happens at a spawn -----------------------------------------------------------
 
 # A locked home is measured once more before its user is refused, for so many seconds.

@@ -24,11 +24,15 @@ from .activity.timings import Timings
 from .board import Board
 from .directories import Directories
 from .errors import HistoryError, SettingsError
+from .freeing.freeing import Freeing
 from .history.history import History
 from .history.opening import history_of
 from .history.recorder import Recorder
 from .hub.client import hub_from, internal_tls
 from .loops.cycle import Rooms, make_rooms
+from .loops.limbo import NAME as LIMBO
+from .loops.limbo import PERIOD_SECS as LIMBO_PERIOD_SECS
+from .loops.limbo import Keeper
 from .loops.loop import Loop
 from .loops.monitor import NAME as MONITOR
 from .loops.monitor import Monitor
@@ -77,6 +81,7 @@ class Service:
         self._quota_file: QuotaFile | None = None
         self._parent = os.getppid()
         self._history: History | None = None
+        self._freeing: Freeing | None = None
         self._jobs: Jobs | None = None
         self._timings: Timings | None = None
 
@@ -139,6 +144,7 @@ class Service:
         remeasure = None
         if self._wrong is None:
             remeasure = self._remeasure(rooms)
+            self._freeing = Freeing(self._settings, rooms.clock)
             period_secs = self._settings.monitor_period_secs
             counted = rooms.counted.cycles_of
             monitor = recorded(rooms, MONITOR, Monitor(rooms, remeasure, patience_secs=period_secs))
@@ -147,6 +153,9 @@ class Service:
                 Loop(MONITOR, counted(MONITOR, monitor), period_secs),
                 Loop(REAPER, counted(REAPER, reaper), self._settings.reaper_period_secs),
             ]
+            if self._settings.allow_delete:
+                keeper = recorded(rooms, LIMBO, Keeper(rooms, self._freeing))
+                self._loops.append(Loop(LIMBO, counted(LIMBO, keeper), LIMBO_PERIOD_SECS))
         else:
             log.error("%s", self._wrong)
         return Parts(
@@ -161,6 +170,7 @@ class Service:
             admins_exempt=self._settings.admins_exempt,
             history=history,
             allocated=self._settings.size_basis == "allocated",
+            freeing=self._freeing,
             quotas=None if self._wrong else self._quotas(rooms),
             jobs=self._jobs,
             counted=rooms.counted,

@@ -7,6 +7,10 @@ EFSQuotaError
  │    ├── BrokenFile        a control file that makes no sense; it is left as it is
  │    └── LockHeld          somebody else is at work on this user
  ├── HomeError              a home that is outside the home root, or no directory
+ ├── FreeingError           something in a home is not listed, moved or deleted
+ │    ├── NotThere          it is not there any more
+ │    ├── NoLimbo           it cannot be put aside, only deleted for good
+ │    └── Busy              another errand of this user goes on
  ├── MeasureError           a measurement brought no answer
  ├── WishError              somebody asks for what makes no sense
  ├── CannotChange           a quota cannot be changed as things stand
@@ -52,6 +56,22 @@ class LockHeld(ControlError):
 
 class HomeError(EFSQuotaError):
     """A user's home is not a directory below the home root."""
+
+
+class FreeingError(EFSQuotaError):
+    """Something in a home cannot be listed, moved or deleted. The message is for its user."""
+
+
+class NotThere(FreeingError):
+    """What was asked for is not there any more: somebody else has moved or deleted it."""
+
+
+class NoLimbo(FreeingError):
+    """It cannot be put aside: no room, another file system. It can be deleted for good."""
+
+
+class Busy(FreeingError):
+    """Another errand of this user goes on."""
 
 
 class MeasureError(EFSQuotaError):
@@ -116,6 +136,7 @@ _KINDS: dict[type[BaseException], str] = {
     LockHeld: "lock-held",
     FileNotFoundError: HOME_MISSING,
     HomeError: "home",
+    FreeingError: "freeing",
     MeasureError: "measure",
     HubUnreachable: "hub-unreachable",
     HubError: "hub",

@@ -321,6 +321,31 @@ class EFSQuota(Configurable):
         help="Where one band of ages ends and the next begins, in days, rising.",
     ).tag(config=True)
 
+    allow_delete = Bool(
+        False,
+        help="""Whether users may delete on the page "Free up space".
+
+        The service then needs to write the homes: see the how-to. Otherwise the page shows
+        where the space goes, and commands to copy.""",
+    ).tag(config=True)
+    limbo = Unicode(
+        "",
+        help="""Directory for what users have deleted, until it is purged.
+
+        On the file system of the homes and in none of them; made for the service alone, with
+        mode 0700. Empty: `.efs-quota-limbo` in `home_root`.""",
+    ).tag(config=True)
+    limbo_days = Float(
+        7.0, min=0.0, help="For so many days users can bring back what they have deleted."
+    ).tag(config=True)
+    limbo_share = Float(
+        1.0,
+        min=0.0,
+        help="""How many times their quota users may have in limbo, which does not count.
+
+        What does not go in can only be deleted for good. 0: nothing goes in.""",
+    ).tag(config=True)
+
     on_lockout = Enum(
         ["refuse"], "refuse", help="What happens to the spawn of a user in lockout."
     ).tag(config=True)
@@ -527,6 +552,7 @@ class EFSQuota(Configurable):
         "metrics_key_file",
         "ood_quota_file",
         "history_waiting",
+        "limbo",
         "switched_off_file",
         "smtp_password_file",
     )
@@ -559,15 +585,19 @@ class EFSQuota(Configurable):
     def _rising_ages(self, proposal: Any) -> list[int]:
         return _checked(proposal, checked_ages)
 
-    @validate("grace_secs", "stale_quota_secs", "verify_secs")
+    @validate("grace_secs", "stale_quota_secs", "verify_secs", "limbo_days", "limbo_share")
     def _finite(self, proposal: Any) -> float:
         if not math.isfinite(proposal["value"]):
-            raise TraitError(f"{proposal['trait'].name} must be a number of seconds")
+            raise TraitError(f"{proposal['trait'].name} must be a finite number")
         return float(proposal["value"])
 
     def homes(self) -> Homes:
         """The home mapping."""
         return Homes(self.home_root, self.home_path)
+
+    def limbo_place(self) -> Path:
+        """The directory of limbo."""
+        return Path(self.limbo) if self.limbo else Path(self.home_root) / ".efs-quota-limbo"
 
     def limits(self) -> Limits:
         """Who gets which limit."""

@@ -31,6 +31,8 @@ class ActionKind(str, Enum):
     REFUSED = "spawn-refused"
     RESCUED = "spawn-rescued"
     QUOTA = "quota-changed"
+    FREED = "space-freed"
+    RESTORED = "files-restored"
     SWITCHED = "job-switched"
 
 

@@ -15,6 +15,8 @@ from ..board import MEASURING, Board
 from ..control.store import ControlStore
 from ..directories import Directories
 from ..errors import LockHeld, SettingsError, kind_of
+from ..freeing.desk import Desk
+from ..freeing.freeing import Freeing
 from ..history.asking import Asking
 from ..history.recorder import Recorder
 from ..measure.task import SoFar
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 
 # What metrics call the part of the service that answers browsers and the hub.
 PAGES = "Pages"
+_READ_SECS = 5.0
 
 
 class Outcome(str, Enum):
@@ -64,6 +67,7 @@ class Parts:
         admins_exempt: bool = True,
         history: Recorder | None = None,
         allocated: bool = False,
+        freeing: Freeing | None = None,
         quotas: Quotas | None = None,
         jobs: Jobs | None = None,
     ) -> None:
@@ -78,6 +82,7 @@ class Parts:
         self.directories = directories
         self.admins_exempt = admins_exempt
         self.history = history or Recorder()
+        self.desk = Desk(freeing, clock, self.history, self._measured_at) if freeing else None
         # Questions to the history have threads of their own: see `Asking`.
         self.asking = Asking(self.history)
         self.allocated = allocated
@@ -144,6 +149,12 @@ class Parts:
         record = await _able(self._remeasure).measure(user, wish=wish)
         if record is not None:
             self.board.measured(record)
+
+    async def _measured_at(self, user: str) -> datetime | None:
+        """Measure a user's home, and say when that began."""
+        await asyncio.shield(self.measure(user))
+        record = await self.offload.run_within(_READ_SECS, self.store.read, user)
+        return record.started if record is not None else None
 
     def _ended(self, user: str, task: asyncio.Task[None]) -> None:
         self._measuring.pop(user, None)

@@ -64,6 +64,7 @@ def hub_config(tmp, ssl=False, **settings):
             "reaper_period_secs": 3600,
             "log_format": "console",
             "history_url": f"sqlite:///{tmp}/history.sqlite",
+            "allow_delete": True,
             **settings,
         },
     )
