@@ -123,7 +123,7 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # Whether users may delete on the page "Free up space". What they delete lies in limbo, from
 # where they can bring it back for some days: at most so many times their quota.
 # c.EFSQuota.allow_delete = False
-# c.EFSQuota.limbo = "/efs/users/.efs-quota-limbo"
+# c.EFSQuota.limbo = ""  # .efs-quota-limbo below home_root
 # c.EFSQuota.limbo_days = 7
 # c.EFSQuota.limbo_share = 1.0
 
