@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-from rich.cells import cell_len
-
 # Controls, formats (which turn text around or hide it), surrogates, private and unassigned
 # characters, ends of lines and paragraphs.
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -39,23 +37,3 @@ def _escaped(character: str) -> str:
     if number < 0x100:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
-
-
-def shortened(text: str, cells: int, dots: str = "…") -> str:
-    """A text in at most so many cells: its beginning and, above all, its end."""
-    if cell_len(text) <= cells:
-        return text
-    room = max(cells - len(dots), 0)
-    tail = _within(text[::-1], (room * 2 + 2) // 3)[::-1]
-    head = _within(text, room - cell_len(tail))
-    return f"{head}{dots}{tail}"
-
-
-def _within(text: str, cells: int) -> str:
-    """As much of the beginning of a text as has room."""
-    used = 0
-    for place, character in enumerate(text):
-        used += cell_len(character)
-        if used > cells:
-            return text[:place]
-    return text

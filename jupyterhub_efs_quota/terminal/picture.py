@@ -11,7 +11,8 @@ from rich.text import Text
 from ..quota.sizes import format_size
 from ..quota.summary import Summary, Sums
 from ..quota.usage import Usage
-from .names import plain, shortened
+from .cells import shortened
+from .names import plain
 from .tree import Row, rows
 from .words import ago, bands, counted, number, took
 

@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.text import Text
 
 from ..quota.sizes import format_size
-from .names import plain, shortened
+from .cells import shortened
+from .names import plain
 from .words import counted, took
 
 # What is quicker than this needs no such line.

@@ -119,7 +119,7 @@ def test_who_opens_the_pages_reads_their_own_and_manages_nothing():
 def test_an_administrator_may_all_with_a_token_for_this_service_only():
     assert visitor("access:services", admin=True).may_all(ADMIN)
     assert not visitor("list:users", admin=True).may_all(READ)
-    assert not visitor("list:users", admin=True).sees_anybody
+    assert not visitor("list:users", admin=True).may_anything
 
 
 def test_a_service_is_not_the_user_of_its_name_and_is_called_a_service_on_record():

@@ -27,7 +27,8 @@ from jupyterhub_efs_quota.measure.walk.engine import walk
 from jupyterhub_efs_quota.quota.summary import Folder, Sums, load_summary
 from jupyterhub_efs_quota.quota.usage import Usage
 from jupyterhub_efs_quota.terminal import as_json
-from jupyterhub_efs_quota.terminal.names import plain, shortened
+from jupyterhub_efs_quota.terminal.cells import shortened
+from jupyterhub_efs_quota.terminal.names import plain
 from jupyterhub_efs_quota.terminal.picture import bar
 from jupyterhub_efs_quota.terminal.tree import rows
 from jupyterhub_efs_quota.terminal.words import ago, bands, took

@@ -25,12 +25,16 @@ LONGEST_NAME, LONGEST_REASON, LONGEST_ERROR = 255, 500, 4000
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of the query, or a field of the body. Without it: `default`."""
+    """A parameter of the query, or a field of the body. Without it: `default`.
+
+    `needed`: a query without it is refused. What a body needs, `Body` says.
+    """
 
     name: str
     value: Value
     text: str
     default: Any = None
+    needed: bool = False
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -219,7 +223,7 @@ OPERATIONS = (
     ),
     Operation(
         "reportRun", "post", "/runs", "Report a run of a job of yours",
-        "`custom:efs-quota:report`.", {201: "Run"}, body=_RUN, also=(413,), tags=("jobs",),
+        "`custom:efs-quota:report`.", {201: "Run"}, body=_RUN, also=(409, 413), tags=("jobs",),
         text="The answer is the run as it is stored. The service's own jobs cannot be reported,"
         " nor a run that completed before it started, or in the future.",
     ),
@@ -230,12 +234,14 @@ OPERATIONS = (
     Operation(
         "getSwitch", "get", "/jobs/switch", "Whether a job is switched on",
         "`custom:efs-quota:report`, or `custom:efs-quota:read` without a filter.",
-        {200: "Switch"}, (Parameter("job", JobName(), "Which job; it need not have run yet."),),
-        also=(503,), tags=("jobs",), text="Without `job` it is an error.",
+        {200: "Switch"}, (
+            Parameter("job", JobName(), "Which job; it need not have run yet.", needed=True),
+        ),
+        also=(409, 503), tags=("jobs",),
     ),
     Operation(
         "setSwitch", "put", "/jobs/switch", "Switch a job on or off, on all machines",
-        "`custom:efs-quota:admin`.", {200: "Switch"}, body=_SWITCH, also=(413, 503),
+        "`custom:efs-quota:admin`.", {200: "Switch"}, body=_SWITCH, also=(409, 413, 503),
         tags=("jobs",),
         text="A job that is off does nothing but say so, each time it should run.",
     ),
@@ -328,6 +334,7 @@ def _queries(operation: Operation) -> list[dict[str, Any]]:
         {
             "name": each.name,
             "in": "query",
+            "required": each.needed,
             "description": each.text,
             "schema": {k: v for k, v in each.schema.items() if k != "description"},
         }

@@ -51,7 +51,7 @@ ANSWERS: Mapping[str, Callable[[Call], Awaitable[Answer]]] = {
 # Errors of ours that are no fault of the service, or of the store or database behind it.
 _STATUS: Mapping[type[EFSQuotaError], int] = {
     WishError: 409,  # a time that has passed: all else is seen by the contract
-    BadRun: 400,
+    BadRun: 409,
     CannotChange: 409,
     LockHeld: 409,
     BrokenFile: 409,
@@ -113,10 +113,13 @@ class Api(HubOAuthenticated, Json):  # type: ignore[misc]
         self._visitor = visitor_of(model, set(self.hub_auth.access_scopes))
         if not self._visitor.may_anything:
             raise web.HTTPError(403, "Your token has none of the scopes custom:efs-quota:….")
-        self._given = {
-            **read_query(self._operation, self.request.query_arguments),
-            **read_body(self._operation, self.request.body),
-        }
+        try:
+            self._given = {
+                **read_query(self._operation, self.request.query_arguments),
+                **read_body(self._operation, self.request.body),
+            }
+        except EFSQuotaError as error:
+            raise _refusal(error) from error
 
     def _asked(self) -> Operation:
         operation = self._operations.get(self.request.method.lower())
@@ -131,10 +134,14 @@ class Api(HubOAuthenticated, Json):  # type: ignore[misc]
         try:
             self.answer(await ANSWERS[self._operation.name](call))
         except EFSQuotaError as error:
-            status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 503)
-            raise web.HTTPError(status, "%s", error) from error
+            raise _refusal(error) from error
 
     get = post = put = delete = _call
+
+
+def _refusal(error: EFSQuotaError) -> web.HTTPError:
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 503)
+    return web.HTTPError(status, "%s", error)
 
 
 class OpenAPI(Json):

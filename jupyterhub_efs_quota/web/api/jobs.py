@@ -41,8 +41,6 @@ async def list_jobs(call: Call) -> Answer:
 async def get_switch(call: Call) -> Answer:
     """Whether a job is on."""
     _demand(call, REPORT, READ)
-    if call.given["job"] is None:
-        raise web.HTTPError(400, "job says which job is meant.")
     return await _switch(call)
 
 

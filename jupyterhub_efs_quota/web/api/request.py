@@ -20,6 +20,8 @@ def read_query(operation: Operation, arguments: Mapping[str, Sequence[bytes]]) -
     values = {}
     for each in operation.parameters:
         given = arguments.get(each.name)
+        if given is None and each.needed:
+            raise web.HTTPError(400, f"{each.name} is missing: {each.text}")
         if given is None:
             values[each.name] = each.default
             continue

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from ...activity.activity import MOST_COUNTS
 from ...activity.names import LONGEST_NAME, checked_name
-from ...errors import BadRun
 from ...quota.sizes import MOST, parse_size
 
 Schema = dict[str, Any]
@@ -179,10 +178,13 @@ class JobName:
 
     def take(self, value: object) -> str:
         """The value that a JSON body holds."""
-        try:
-            return checked_name(value)
-        except BadRun as error:
-            raise ValueError(f"is wrong: {str(error).rstrip('.')}") from None
+        if not isinstance(value, str) or len(value) > LONGEST_NAME or not re.search(_JOB, value):
+            raise ValueError(
+                f"must be 1 to {LONGEST_NAME} characters of text, with no blank at either end,"
+                " no control character and no #"
+            )
+        # What no pattern can say: the error is another.
+        return checked_name(value)
 
 
 @dataclass(frozen=True)
