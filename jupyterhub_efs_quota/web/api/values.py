@@ -122,7 +122,7 @@ class Text:
     @property
     def schema(self) -> Schema:
         """What OpenAPI says of it."""
-        return {"type": "string", "maxLength": self.most}
+        return {"type": "string", "maxLength": self.most, "pattern": r"^[^\x00]*$"}
 
     def read(self, text: str) -> str:
         """The value in the text of a query."""
