@@ -9,6 +9,7 @@ from typing import Any
 from jupyterhub.services.auth import check_scopes
 
 from ...hub.client import HubUser
+from ..tokens import allowed_for
 
 READ, MANAGE, ADMIN = (f"custom:efs-quota:{level}" for level in ("read", "manage", "admin"))
 REPORT = "custom:efs-quota:report"
@@ -44,10 +45,7 @@ class Visitor:
         """Whether a scope is theirs for a user: without a filter, by name, or by group."""
         if self.may_all(scope) or (scope == READ and self.is_own(user.name)):
             return True
-        filters = [f"!user={user.name}", *(f"!group={group}" for group in user.groups or ())]
-        return any(
-            each + filtered in self.scopes for each in _ENOUGH[scope] for filtered in filters
-        )
+        return any(allowed_for(each, self.scopes, user) for each in _ENOUGH[scope])
 
     def may_all(self, scope: str) -> bool:
         """Whether a scope is theirs for everybody."""
