@@ -28,7 +28,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..quota.limits import GRANDFATHERED, HAND
 from ..quota.record import Record
-from .events import Action, ActionKind, Event, Judged, Measurement, Run, record_text
+from .events import Action, ActionKind, Event, Fill, Judged, Measurement, Run, record_text
+from .surroundings import write_fills
 from .tables import (
     MICROSECOND,
     Moment,
@@ -74,7 +75,7 @@ def write(connection: Connection, writer: str, events: Sequence[tuple[int, Event
 
 def write_events(connection: Connection, events: Sequence[Event]) -> None:
     """Write events, in order."""
-    names = {event.user for event in events if not isinstance(event, Run) and event.user}
+    names = {e.user for e in events if not isinstance(e, (Run, Fill)) and e.user}
     stored = user_ids(connection, {clean(name) for name in names})
     ids = {name: stored[clean(name)] for name in names}
     measured = [event for event in events if isinstance(event, Measurement)]
@@ -84,6 +85,7 @@ def write_events(connection: Connection, events: Sequence[Event]) -> None:
     _last_measured(connection, ids, measured)
     _acted(connection, ids, [event for event in events if isinstance(event, Action)])
     _many(connection, runs, [_run(event) for event in events if isinstance(event, Run)])
+    write_fills(connection, [event for event in events if isinstance(event, Fill)])
 
 
 def listed(connection: Connection, names: Collection[str], now: datetime) -> None:
