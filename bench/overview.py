@@ -21,6 +21,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from jupyterhub.services.auth import HubOAuth
 from sqlalchemy import func, select
 from tornado import web
 from tornado.httpclient import AsyncHTTPClient
@@ -62,6 +63,7 @@ PATHS = (
     "api/users?sort=-growth",
 )
 TIMES, WANTED_MS = 10, 300
+_TOKEN = "x"  # noqa: S105 - of nothing
 
 
 class User(web.RequestHandler):
@@ -70,9 +72,7 @@ class User(web.RequestHandler):
     def get(self) -> None:
         """It is an administrator's."""
         scopes = ["access:services", "custom:efs-quota:admin"]
-        self.write(
-            {"kind": "user", "name": "admin", "admin": True, "groups": [], "scopes": scopes}
-        )
+        self.write({"kind": "user", "name": "admin", "admin": True, "groups": [], "scopes": scopes})
 
 
 def prepare(database: Database, names: list[str], rows: int) -> None:
@@ -153,12 +153,14 @@ async def measure(pages: Parts) -> None:
     hub = serve(web.Application([("/hub/api/user", User)]))
     os.environ.update(
         JUPYTERHUB_API_URL=f"http://127.0.0.1:{hub}/hub/api",
-        JUPYTERHUB_API_TOKEN="x",
+        JUPYTERHUB_API_TOKEN=_TOKEN,
         JUPYTERHUB_CLIENT_ID="service-efs-quota",
         JUPYTERHUB_SERVICE_PREFIX=PREFIX,
         JUPYTERHUB_OAUTH_ACCESS_SCOPES='["access:services"]',
     )
-    port = serve(make_application(pages, PREFIX, api_token="x", verify_secs=1))
+    # Its own default is what the environment was when the hub's module was imported.
+    HubOAuth.instance(base_url=PREFIX, cache_max_age=60)
+    port = serve(make_application(pages, PREFIX, api_token=_TOKEN, verify_secs=1))
     for path in PATHS:
         await _measure(f"http://127.0.0.1:{port}{PREFIX}{path}", path)
 

@@ -58,9 +58,9 @@ class Keep:
     """How long what is kept, in days.
 
     All measurements for `all_days`; then one a day, until they are `daily_days` old; then
-    one a month for ever; and so for how full the volume was. Summaries, of which there is one a week, are kept for `all_days`;
-    then one a month, until they are `daily_days` old; and the last one always. `runs_days`:
-    runs. `changes_days`: changes of state, and actions.
+    one a month for ever; and so for how full the volume was. Summaries, of which there is one
+    a week, are kept for `all_days`; then one a month, until they are `daily_days` old; and the
+    last one always. `runs_days`: runs. `changes_days`: changes of state, and actions.
     """
 
     all_days: int = 30

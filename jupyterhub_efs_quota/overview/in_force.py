@@ -35,12 +35,12 @@ class Setting:
 
 def in_force(settings: EFSQuota) -> list[Setting]:
     """All settings, by name."""
-    traits = settings.traits(config=True)
+    traits, default = settings.traits(config=True), EFSQuota()
     return [
         Setting(
             name,
             _shown(name, getattr(settings, name), trait),
-            getattr(settings, name) != settings.trait_defaults(name),
+            getattr(settings, name) != getattr(default, name),
             str(trait.help).partition("\n")[0],
         )
         for name, trait in sorted(traits.items())

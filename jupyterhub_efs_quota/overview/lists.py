@@ -1,4 +1,4 @@
-"""Who is worth a look: the largest, the fastest growing, the dormant, those without a home. Pure."""
+"""Who is worth a look: the largest, the fastest growing, the dormant, the homeless. Pure."""
 
 from __future__ import annotations
 

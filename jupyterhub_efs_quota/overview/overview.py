@@ -124,9 +124,7 @@ class Seen:
     trouble: Sequence[str]
 
 
-def overview(
-    seen: Seen, past: Past, default_quota: int, wanted: Wanted, now: datetime
-) -> Overview:
+def overview(seen: Seen, past: Past, default_quota: int, wanted: Wanted, now: datetime) -> Overview:
     """How the site stands."""
     rows, top = seen.rows, wanted.top
     defaults = Defaults(row.record for row in rows if row.record is not None)

@@ -88,7 +88,9 @@ class Survey:
         except StoreError as error:
             log.debug("%s", error)
         try:
-            found = find_unclaimed(root, homes, self._apart(), self._rooms.settings.skip_directories)
+            found = find_unclaimed(
+                root, homes, self._apart(), self._rooms.settings.skip_directories
+            )
         except OSError as error:
             log.debug("The home root %s cannot be listed: %s", root, error.strerror)
             return Surroundings(now, place, fill, None)

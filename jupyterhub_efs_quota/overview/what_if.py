@@ -67,7 +67,7 @@ class Defaults:
         )
 
     def steps(self, default: int) -> list[WhatIf]:
-        """What the defaults would do at which the slider stops; the one that holds is among them."""
+        """What the defaults would do at which the slider stops, with the one that holds."""
         return [self.what_if(quota) for quota in stops(default, self.most)]
 
 

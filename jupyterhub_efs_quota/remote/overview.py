@@ -109,15 +109,11 @@ def _what_if(found: dict[str, Any]) -> str:
 
 
 def _show_lists(output: Output, answer: dict[str, Any]) -> None:
-    dormant = answer["dormant"]
+    dormant, fastest = answer["dormant"], answer["fastest"]
     for title, listed in (
         ("Largest", answer["largest"]),
-        (f"Fastest growing, {growth(answer['fastest']['growth'])} in a week", answer["fastest"]),
-        (
-            f"Dormant for {counted(answer['months'], 'month')}:"
-            f" {counted(dormant['total'], 'user')}, {size(dormant['bytes'])}",
-            dormant,
-        ),
+        (f"Fastest growing, {growth(fastest['growth'])} in a week", fastest),
+        (f"Dormant for {counted(answer['months'], 'month')}: {_sum(dormant)}", dormant),
         (f"Users without a home: {number(answer['homeless']['total'])}", answer["homeless"]),
     ):
         if listed["users"]:
@@ -126,6 +122,10 @@ def _show_lists(output: Output, answer: dict[str, Any]) -> None:
                 ("User", "State", ">Holds", ">Quota", ">In a week", "Last active"),
                 [_cells(user) for user in listed["users"]],
             )
+
+
+def _sum(listed: dict[str, Any]) -> str:
+    return f"{counted(listed['total'], 'user')}, {size(listed['bytes'])}"
 
 
 def _cells(user: dict[str, Any]) -> list[Any]:

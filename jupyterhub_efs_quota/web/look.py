@@ -30,9 +30,7 @@ async def look(parts: Parts, wanted: Wanted) -> Overview:
         board.rows(), board.complete, board.surroundings, fill, problem, jobs, parts.trouble()
     )
     # Of ten thousand users it takes a moment.
-    return await asyncio.to_thread(
-        overview, seen, past, parts.settings.default_quota, wanted, now
-    )
+    return await asyncio.to_thread(overview, seen, past, parts.settings.default_quota, wanted, now)
 
 
 async def _past(parts: Parts, top: int, now: datetime) -> Past:

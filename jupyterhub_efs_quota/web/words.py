@@ -77,5 +77,5 @@ def percent(share: float) -> str:
 
 def add_filters(environment: Environment) -> None:
     """Let templates use them."""
-    for filter_ in (size, grown, number, moment, day, day_of, name, cut, percent, segment):
+    for filter_ in (size, grown, number, moment, day, day_of, name, cut, plain, percent, segment):
         environment.filters[filter_.__name__] = filter_

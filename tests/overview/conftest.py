@@ -67,6 +67,8 @@ async def stand_in_hub(monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     HubOAuth.clear_instance()
+    # Its own default is what the environment was when the hub's module was imported.
+    HubOAuth.instance(base_url=PREFIX)
     yield
     HubOAuth.clear_instance()
     server.stop()

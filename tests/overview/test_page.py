@@ -111,8 +111,8 @@ async def test_the_what_if_is_answered_by_a_form_without_a_script(get, users):
     page = parsed(await get("overview?quota=0.5&unit=KiB"))
     assert page.find(id="over").text == "2"
     assert page.find(id="newly").text == "1"
-    assert page.find(id="quota")["value"] == "0.5"
-    assert page.find("option", selected=True).text == "KiB"
+    assert page.find(id="quota")["value"] == "512"
+    assert page.find("option", selected=True).text == "bytes"
 
 
 @pytest.mark.parametrize("query", ["quota=a&unit=GiB", "quota=-5&unit=bytes", "quota=1&unit=x"])
@@ -175,7 +175,9 @@ async def test_a_volume_that_hangs_is_shown_as_it_was_and_said(get, users, rooms
     assert "cannot be asked" in volume.text and "60 %" in volume.text
 
 
-async def test_a_store_without_a_fixed_size_has_no_share_on_the_page(get, users, rooms, monkeypatch):
+async def test_a_store_without_a_fixed_size_has_no_share_on_the_page(
+    get, users, rooms, monkeypatch
+):
     async def endless(self, place):
         return Fill(NOW, 2**40, 2**63 - 1 - 2**40)
 

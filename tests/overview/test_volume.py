@@ -43,7 +43,9 @@ def test_amazon_efs_has_no_fixed_size_and_no_share_of_it(tmp_path, monkeypatch):
     # As an EFS mount says it: 8 EiB less a bit, in blocks of 1 MiB.
     blocks = 2**43 - 1
     monkeypatch.setattr(
-        os, "statvfs", statvfs(f_frsize=2**20, f_blocks=blocks, f_bfree=blocks - 3, f_bavail=blocks - 3)
+        os,
+        "statvfs",
+        statvfs(f_frsize=2**20, f_blocks=blocks, f_bfree=blocks - 3, f_bavail=blocks - 3),
     )
     found = volume(read_fill(tmp_path, NOW), [], NOW)
     assert (found.used, found.total, found.fraction) == (3 * 2**20, None, None)

@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any
 
 from ...history.events import Outcome
-from ...quota.record import COMMON_FIELDS, OWN_FIELDS, State
 from ...quota.forecast import Outlook
+from ...quota.record import COMMON_FIELDS, OWN_FIELDS, State
 from ...users.explain import Cause, WouldChange
 
 Schema = dict[str, Any]
