@@ -46,7 +46,7 @@ def largest(rows: Iterable[Row], top: int) -> Listed:
 
 
 def fastest(rows: Iterable[Row], growth: Mapping[str, int | None], top: int) -> Listed:
-    """Those who grew the most in the week before their last measurement, of all who grew."""
+    """Those who grew the most in the 30 days before their last measurement, of all who grew."""
 
     def grew(row: Row) -> int:
         return growth.get(row.user.name) or 0

@@ -112,14 +112,14 @@ def _show_lists(output: Output, answer: dict[str, Any]) -> None:
     dormant, fastest = answer["dormant"], answer["fastest"]
     for title, listed in (
         ("Largest", answer["largest"]),
-        (f"Fastest growing, {growth(fastest['growth'])} in a week", fastest),
+        (f"Fastest growing, {growth(fastest['growth'])} in 30 days", fastest),
         (f"Dormant for {counted(answer['months'], 'month')}: {_sum(dormant)}", dormant),
         (f"Users without a home: {number(answer['homeless']['total'])}", answer["homeless"]),
     ):
         if listed["users"]:
             _title(output, title)
             output.table(
-                ("User", "State", ">Holds", ">Quota", ">In a week", "Last active"),
+                ("User", "State", ">Holds", ">Quota", ">In 30 days", "Last active"),
                 [_cells(user) for user in listed["users"]],
             )
 

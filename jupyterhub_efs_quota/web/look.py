@@ -48,7 +48,7 @@ async def _past(parts: Parts, top: int, now: datetime) -> Past:
 
 def _read(history: History, top: int, now: datetime) -> Past:
     return Past(
-        growth=history.growth(),
+        growth=history.month_growth(),
         fills=history.fills(now - BACK),
         refused=_happened(history, ActionKind.REFUSED, top, now),
         stopped=_happened(history, ActionKind.STOPPED, top, now),

@@ -294,7 +294,7 @@ SCHEMAS: dict[str, Schema] = {
                 state=known(STATE),
                 bytes=known(WHOLE, "What the home held when it was measured last."),
                 quota_bytes=known(WHOLE, "null: no quota, or not known."),
-                growth=known(WHOLE, "In the week before the last measurement; `fastest` alone."),
+                growth=known(WHOLE, "In 30 days up to the last measurement; `fastest` alone."),
                 active=known(TIME, "null: never."),
             )
         ),
