@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from operator import itemgetter
 from typing import Any
 
 from ..board import Row
@@ -42,16 +43,15 @@ class Listed:
 
 def largest(rows: Iterable[Row], top: int) -> Listed:
     """Those who hold the most, of all who were measured."""
-    return _listed([row for row in rows if _holds(row)], top, key=_holds)
+    return _listed([(size, row) for row in rows if (size := _holds(row))], top)
 
 
 def fastest(rows: Iterable[Row], growth: Mapping[str, int | None], top: int) -> Listed:
     """Those who grew the most in the 30 days before their last measurement, of all who grew."""
-
-    def grew(row: Row) -> int:
-        return growth.get(row.user.name) or 0
-
-    return _listed([row for row in rows if grew(row) > 0], top, key=grew, growth=growth)
+    known = [(growth.get(row.user.name) or 0, row) for row in rows]
+    found = [(grown, row) for grown, row in known if grown > 0]
+    listed = _listed(found, top, growth)
+    return replace(listed, growth=sum(grown for grown, _ in found))
 
 
 def dormant(rows: Iterable[Row], now: datetime, months: int, top: int) -> Listed:
@@ -60,20 +60,20 @@ def dormant(rows: Iterable[Row], now: datetime, months: int, top: int) -> Listed
     A month is 30 days. Who was never active counts too.
     """
     since = now - months * MONTH
-    return _listed([row for row in rows if is_dormant(row, since)], top, key=_holds)
+    return _listed([(_holds(row), row) for row in rows if is_dormant(row, since)], top)
 
 
 def is_dormant(row: Row, since: datetime) -> bool:
     """Whether a user holds something and was not active since a time."""
     active = last_active(row)
-    return _holds(row) > 0 and (active is None or active < since)
+    return (active is None or active < since) and _holds(row) > 0
 
 
 def homeless(rows: Iterable[Row], top: int) -> Listed:
     """Those whose home the monitor did not find: who was active last comes first."""
-    found = [row for row in rows if _lacks_home(row)]
     never = datetime.min.replace(tzinfo=timezone.utc)
-    return _listed(found, top, key=lambda row: last_active(row) or never)
+    found = [row for row in rows if row.problems and _lacks_home(row)]
+    return _listed([(last_active(row) or never, row) for row in found], top)
 
 
 def last_active(row: Row) -> datetime | None:
@@ -93,21 +93,18 @@ def _holds(row: Row) -> int:
 
 
 def _listed(
-    rows: Sequence[Row],
-    top: int,
-    *,
-    key: Callable[[Row], Any],
-    growth: Mapping[str, int | None] | None = None,
+    found: Sequence[tuple[Any, Row]], top: int, growth: Mapping[str, int | None] | None = None
 ) -> Listed:
+    """The first of users with what they are sorted by, the most of it first.
+
+    Of equals the one comes first that is given first: rows stand in the order of names.
+    """
     growth = growth or {}
-    # Of equals the one whose name comes first, as in the table.
-    by_name = sorted(rows, key=lambda row: row.user.name)
-    first = heapq.nlargest(top, by_name, key=key)
+    first = heapq.nlargest(top, found, key=itemgetter(0))
     return Listed(
-        [_entry(row, growth.get(row.user.name)) for row in first],
-        len(rows),
-        sum(_holds(row) for row in rows),
-        sum(growth.get(row.user.name) or 0 for row in rows),
+        [_entry(row, growth.get(row.user.name)) for _, row in first],
+        len(found),
+        sum(_holds(row) for _, row in found),
     )
 
 

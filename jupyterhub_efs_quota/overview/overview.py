@@ -183,7 +183,8 @@ def _strays(surroundings: Surroundings | None, top: int) -> Strays | None:
 
 def _errors(rows: Sequence[Row], top: int) -> Errors:
     # A home that is missing is in the list of those who have none.
-    wrong = [(row, text) for row in rows if (text := _error(row)) is not None]
+    troubled = (row for row in rows if row.problems)
+    wrong = [(row, text) for row in troubled if (text := _error(row)) is not None]
     return Errors([Error(row.user.name, text) for row, text in wrong[:top]], len(wrong))
 
 
