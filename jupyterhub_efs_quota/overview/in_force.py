@@ -34,9 +34,9 @@ class Setting:
 
 
 def in_force(settings: EFSQuota) -> list[Setting]:
-    """All settings, by name."""
+    """All settings by name, those first that are not the default."""
     traits, default = settings.traits(config=True), EFSQuota()
-    return [
+    found = [
         Setting(
             name,
             _shown(name, getattr(settings, name), trait),
@@ -45,6 +45,7 @@ def in_force(settings: EFSQuota) -> list[Setting]:
         )
         for name, trait in sorted(traits.items())
     ]
+    return sorted(found, key=lambda each: not each.changed)
 
 
 def _shown(name: str, value: Any, trait: Any) -> str:

@@ -22,11 +22,12 @@ def test_every_setting_is_there_and_none_is_set_by_default():
 
 def test_what_is_set_is_told_from_the_default():
     found = shown(default_quota="10Gi", user_quotas={"homer": "1Ti"}, grandfather=True)
-    assert {each.name for each in found.values() if each.changed} == {
+    assert [each.name for each in found.values() if each.changed] == [
         "default_quota",
-        "user_quotas",
         "grandfather",
-    }
+        "user_quotas",
+    ]
+    assert list(found)[:3] == ["default_quota", "grandfather", "user_quotas"]
     assert found["default_quota"].value == "10.0 GiB (10737418240 bytes)"
     assert "1.0 TiB" in found["user_quotas"].value
     assert found["grandfather"].value == "true"

@@ -94,7 +94,7 @@ async def visit(site, browser):  # noqa: F811
 
 async def test_the_page_tells_how_the_site_stands_and_breaks_no_policy(visit):
     page = await visit()
-    assert await page.inner_text("#users") == "6"
+    assert await page.inner_text("#users") == "7"  # with the two of the mock hub
     assert await page.inner_text("#held") == "25.2 KiB"
     assert "1.0 MiB a day" in await page.inner_text("#forecast")
     assert await page.get_attribute("#forecast time", "datetime")
