@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from . import tables
 from .events import Fill
-from .tables import latest, users
+from .rows import insert_new
+from .tables import latest, number_of, users
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,8 @@ class Gone:
 
 def write_fills(connection: Connection, events: Sequence[Fill]) -> None:
     """Write how full the volume was; of two monitors at the same moment one is enough."""
-    if not events:
-        return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(tables.fills).on_conflict_do_nothing()
-    connection.execute(statement, [asdict(event) for event in events])
+    rows = [{**asdict(event), "time": number_of(event.time)} for event in events]
+    insert_new(connection, tables.fills, rows)
 
 
 def fills(connection: Connection, since: datetime) -> list[Fill]:
