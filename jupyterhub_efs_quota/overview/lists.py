@@ -57,16 +57,25 @@ def fastest(rows: Iterable[Row], growth: Mapping[str, int | None], top: int) -> 
 def dormant(rows: Iterable[Row], now: datetime, months: int, top: int) -> Listed:
     """Those who hold something and were not active for so many months; the largest first.
 
-    A month is 30 days. Who was never active counts too.
+    A month is 30 days. Of who was never active nobody can tell: see `never_active`.
     """
     since = now - months * MONTH
     return _listed([(_holds(row), row) for row in rows if is_dormant(row, since)], top)
 
 
 def is_dormant(row: Row, since: datetime) -> bool:
-    """Whether a user holds something and was not active since a time."""
+    """Whether a user holds something and was active, but not since a time."""
     active = last_active(row)
-    return (active is None or active < since) and _holds(row) > 0
+    return active is not None and active < since and _holds(row) > 0
+
+
+def never_active(rows: Iterable[Row], top: int) -> Listed:
+    """Those who hold something and whom the hub has never seen active; the largest first.
+
+    Their homes may be older than the hub is.
+    """
+    unseen = (row for row in rows if last_active(row) is None)
+    return _listed([(size, row) for row in unseen if (size := _holds(row))], top)
 
 
 def homeless(rows: Iterable[Row], top: int) -> Listed:

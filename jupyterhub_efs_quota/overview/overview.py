@@ -13,7 +13,7 @@ from ..activity.overview import Job
 from ..board import Row
 from ..errors import HOME_MISSING
 from ..history.events import Action, Fill, Outcome
-from .lists import Listed, dormant, fastest, homeless, largest
+from .lists import Listed, dormant, fastest, homeless, largest, never_active
 from .survey import Surroundings, Unclaimed
 from .totals import Totals, totals
 from .volume import Volume, volume
@@ -101,6 +101,7 @@ class Overview:
     fastest: Listed
     months: int
     dormant: Listed
+    never_active: Listed
     homeless: Listed
     unclaimed: Strays | None
     default_quota: int
@@ -139,6 +140,7 @@ def overview(seen: Seen, past: Past, default_quota: int, wanted: Wanted, now: da
         fastest=fastest(rows, past.growth, top),
         months=wanted.months,
         dormant=dormant(rows, now, wanted.months, top),
+        never_active=never_active(rows, top),
         homeless=homeless(rows, top),
         unclaimed=_strays(seen.surroundings, top),
         default_quota=default_quota,

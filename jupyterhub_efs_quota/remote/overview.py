@@ -109,11 +109,12 @@ def _what_if(found: dict[str, Any]) -> str:
 
 
 def _show_lists(output: Output, answer: dict[str, Any]) -> None:
-    dormant, fastest = answer["dormant"], answer["fastest"]
+    dormant, fastest, never = answer["dormant"], answer["fastest"], answer["never_active"]
     for title, listed in (
         ("Largest", answer["largest"]),
         (f"Fastest growing, {growth(fastest['growth'])} in 30 days", fastest),
         (f"Dormant for {counted(answer['months'], 'month')}: {_sum(dormant)}", dormant),
+        (f"Never active here: {_sum(never)}", never),
         (f"Users without a home: {number(answer['homeless']['total'])}", answer["homeless"]),
     ):
         if listed["users"]:

@@ -99,6 +99,13 @@ async def test_months_that_make_no_sense_are_a_mistake_that_is_named(get, users,
     assert "months must be a whole number from 1 to 120" in answer.body.decode()
 
 
+async def test_of_who_was_never_active_it_is_said_apart(get, rooms):
+    rooms.board._rows["new"] = a_row("new", 300, active=None)
+    page = parsed(await get("overview"))
+    assert "was away for so long" in page.find(id="dormant").text
+    assert "1 user whom the hub has never seen active holds 300 bytes" in page.find(id="never").text
+
+
 async def test_who_has_no_home_and_which_home_has_no_user_is_told(get, users):
     page = parsed(await get("overview"))
     assert "1 user had no home" in page.text
@@ -195,11 +202,11 @@ async def test_before_all_users_were_seen_the_page_says_that_the_figures_are_too
 async def test_the_settings_are_all_there_without_secrets(get, settings):
     settings.history_url = "postgresql://me:hunter2@db/name"
     page = parsed(await get("overview/settings"))
-    rows = {row.th.code.text: row for row in page.select("#settings tbody tr")}
+    rows = {row.dt.code.text: row for row in page.select("#settings > div")}
     assert set(rows) == set(settings.class_traits(config=True))
     assert "hunter2" not in page.text
-    assert rows["history_url"].find_all("td")[1].text == "set"
-    assert rows["grace_secs"].find_all("td")[1].text == "default"
+    assert rows["history_url"].find(class_="badge").text == "set"
+    assert rows["grace_secs"].find(class_="badge").text == "default"
 
 
 async def test_the_api_answers_as_its_contract_says(get, users, history):

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from jupyterhub_efs_quota.board import Row
 from jupyterhub_efs_quota.errors import BrokenFile, HOME_MISSING
 from jupyterhub_efs_quota.hub.client import HubUser
-from jupyterhub_efs_quota.overview.lists import dormant, fastest, homeless, largest
+from jupyterhub_efs_quota.overview.lists import (
+    dormant,
+    fastest,
+    homeless,
+    largest,
+    never_active,
+)
 from jupyterhub_efs_quota.overview.overview import Past, Seen, overview
 from jupyterhub_efs_quota.overview.survey import Surroundings, Unclaimed
 from jupyterhub_efs_quota.overview.totals import totals
@@ -82,15 +88,25 @@ def test_dormant_is_who_holds_something_and_was_away_for_longer(rows, months):
         row
         for row in rows
         if row.record.actual_bytes > 0
-        and (row.user.last_activity is None or row.user.last_activity < since)
+        and row.user.last_activity is not None
+        and row.user.last_activity < since
     ]
     assert {each.name for each in found.users} == {row.user.name for row in away}
     assert found.bytes == sum(row.record.actual_bytes for row in away)
 
 
+@given(some_rows)
+def test_of_who_was_never_active_nobody_says_that_they_are_dormant(rows):
+    found = never_active(rows, 100)
+    unseen = [r for r in rows if r.user.last_activity is None and r.record.actual_bytes > 0]
+    assert {each.name for each in found.users} == {row.user.name for row in unseen}
+    assert all(each.active for each in dormant(rows, NOW, 1, 100).users)
+
+
 def test_before_the_hub_was_asked_the_record_says_when_somebody_was_active():
     rows = [a_row("homer", 5, active=None, last_activity=NOW)]
-    assert dormant(rows, NOW, 1, 10).total == 0
+    assert dormant(rows, NOW + 31 * DAY, 1, 10).total == 1
+    assert never_active(rows, 10).total == 0
 
 
 def test_the_fastest_are_those_who_grew_and_nobody_who_shrank_or_is_unknown():

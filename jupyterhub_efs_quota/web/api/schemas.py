@@ -346,6 +346,7 @@ SCHEMAS: dict[str, Schema] = {
         fastest=_LISTED,
         months=said(WHOLE, "So many without activity make dormant."),
         dormant=_LISTED,
+        never_active=_LISTED,
         homeless=_LISTED,
         unclaimed=known(
             thing(
