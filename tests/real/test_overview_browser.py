@@ -107,7 +107,7 @@ async def test_the_page_tells_how_the_site_stands_and_breaks_no_policy(visit):
     assert await page.eval_on_selector_all("main b, main i:not(.fa)", "all => all.length") == 0
 
 
-async def test_every_link_of_the_page_leads_somewhere(visit):
+async def test_every_link_of_the_page_leads_somewhere(visit, site):
     page = await visit()
     links = set(await page.eval_on_selector_all("main a", "all => all.map(a => a.href)"))
     base = public_url(site, path="services/efs-quota/users")
