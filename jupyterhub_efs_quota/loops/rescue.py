@@ -19,7 +19,7 @@ from ..measure.workers.order import Priority, Wish, expect_large
 from ..quota import rescue
 from ..quota.record import Record
 from ..quota.rescue import End, Server, Terms
-from ..quota.rescue_words import in_log, why_ended
+from ..quota.rescue_words import BECAUSE, in_log, why_ended
 from ..remeasure import Remeasure
 from .counts import Counts
 from .cycle import Rooms, failed
@@ -43,7 +43,7 @@ class Watched:
     def __str__(self) -> str:
         name = f"server {self.server.name!r}" if self.server.name else "the default server"
         if self.end is not None:
-            return f"stop {name} of {self.user.name}: {in_log(self.user.name, self.end)}"
+            return f"stop {name} of {self.user.name}, a rescue: {BECAUSE[self.end]}"
         return f"leave {name} of {self.user.name} alone: it is a rescue{_until(self.record)}"
 
 

@@ -8,7 +8,7 @@ from .record import Record
 from .rescue import Admission, End, Terms
 from .sizes import format_size
 
-_WHY = {
+BECAUSE = {
     End.OVER: "its time is over",
     End.GROWN: "the home grew in it",
     End.BACK: "the user is back under the quota",
@@ -38,7 +38,7 @@ def refused(admission: Admission) -> str:
 def why_ended(end: End, record: Record, terms: Terms) -> str:
     """Why a rescue server is stopped, for the record of what was done."""
     if end is not End.GROWN:
-        return f"A rescue is ended: {_WHY[end]}."
+        return f"A rescue is ended: {BECAUSE[end]}."
     began, now = record.rescue_bytes or 0, record.actual_bytes
     if now > began + terms.growth_bytes:
         return f"A rescue is ended: the home grew in it from {format_size(began)} to {format_size(now)}."
@@ -50,7 +50,7 @@ def why_ended(end: End, record: Record, terms: Terms) -> str:
 
 def in_log(user: str, end: End) -> str:
     """The line in the log about it."""
-    return f"Ending the rescue of {user}: {_WHY[end]}."
+    return f"Ending the rescue of {user}: {BECAUSE[end]}."
 
 
 def _time(time: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +13,11 @@ from ..control import rescue as files
 from ..errors import EFSQuotaError
 from ..history.events import Action, ActionKind
 from ..quota.record import Record, parse_time
-from ..quota.rescue import Server, Standing, standing
+from ..quota.rescue import Phase, Server, Standing, standing
 from ..quota.rescue_words import refused
 from .from_hub import FromHub
 from .parts import Parts
+from .show import UsageView
 
 _WRITE_SECS = 5.0
 
@@ -98,6 +100,23 @@ def began(parts: Parts, record: Record, server: Server) -> None:
             until=record.rescue_until,
         )
     )
+
+
+_MEANINGS = {
+    Phase.OFFERED: "You are over your quota, so you get no usual server. You may start a rescue"
+    " server, to delete files with.",
+    Phase.ON: "You are over your quota, so you get no usual server. Your rescue server is there"
+    " to delete files with.",
+    Phase.PAUSE: "You are over your quota, so your servers are stopped and cannot be started"
+    " until there is space again.",
+}
+
+
+def with_rescue(view: UsageView | None, rescue: Standing | None) -> UsageView | None:
+    """What a page shows, with a state that means something else during rescues."""
+    if view is None or rescue is None or not view.locked_out:
+        return view
+    return replace(view, meaning=_MEANINGS.get(rescue.phase, view.meaning))
 
 
 def rescue_of(parts: Parts, record: Record | None, now: datetime) -> Standing | None:

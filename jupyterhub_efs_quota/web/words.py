@@ -40,6 +40,11 @@ def moment(time: datetime) -> Markup:
     )
 
 
+def iso(time: datetime) -> str:
+    """A moment for a script."""
+    return f"{time.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def day(time: datetime) -> Markup:
     """The day of a moment."""
     time = time.astimezone(timezone.utc)
@@ -72,5 +77,5 @@ def percent(share: float) -> str:
 
 def add_filters(environment: Environment) -> None:
     """Let templates use them."""
-    for filter_ in (size, grown, number, moment, day, day_of, name, percent):
+    for filter_ in (size, grown, number, moment, iso, day, day_of, name, percent):
         environment.filters[filter_.__name__] = filter_
