@@ -369,9 +369,9 @@ class EFSQuota(Configurable):
         min=0.0,
         help="So long after its end may the next rescue of the same lockout begin.",
     ).tag(config=True)
-    rescue_measure_secs = Seconds(
-        300.0, help="How often a home is measured in a rescue."
-    ).tag(config=True)
+    rescue_measure_secs = Seconds(300.0, help="How often a home is measured in a rescue.").tag(
+        config=True
+    )
     rescue_growth = Size(
         "100Mi",
         help="""How much a home may grow in a rescue, before its server is stopped.

@@ -6,61 +6,37 @@ Blocking. All raise StoreError, BrokenFile or LockHeld.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 from ..quota import rescue
-from ..quota.rescue import Admission, End, Server, Terms
+from ..quota.record import Record
+from ..quota.rescue import Admission, Spawning, Terms
 from .store import ControlStore
 
 
 def admit(
-    store: ControlStore,
-    user: str,
-    server: Server,
-    running: Sequence[Server],
-    now: datetime,
-    terms: Terms,
+    store: ControlStore, user: str, spawning: Spawning, now: datetime, terms: Terms
 ) -> Admission | None:
-    """Let a server start as a rescue, and write that; None if the user is not locked out now.
-
-    `running` are the user's servers that run or start.
-    """
+    """Let a server start as a rescue, and write that; None if the user is not locked out now."""
     with store.held(user) as held:
         record = held.read()
         if record is None or not rescue.locked(record):
             return None
-        admission = rescue.admit(record, server, running, now, terms)
+        admission = rescue.admit(record, spawning, now, terms)
         if admission.granted:
             held.write(admission.record)
         return admission
 
 
-def follow(
-    store: ControlStore,
-    user: str,
-    running: Sequence[Server],
-    now: datetime,
-    terms: Terms | None,
-    end: End | None = None,
-    *,
-    exempt: bool = False,
-) -> None:
-    """Keep up the rescue on record, as `quota.rescue.follow`; `end`: why it is ended now."""
+def change(store: ControlStore, user: str, to: Callable[[Record], Record]) -> None:
+    """Make another record of a user's, as it is now."""
     with store.held(user) as held:
         record = held.read()
-        if record is None:
-            return
-        after = rescue.follow(record, running, now, terms, exempt=exempt)
-        if end is not None and after.rescue_until is not None:
-            after = rescue.ended(after, end, now)
-        if after != record:
+        if record is not None and (after := to(record)) != record:
             held.write(after)
 
 
 def forget(store: ControlStore, user: str) -> None:
-    """Forget a rescue: its user starts a server that is none."""
-    with store.held(user) as held:
-        record = held.read()
-        if record is not None and not rescue.locked(record):
-            held.write(rescue.without(record))
+    """Forget a rescue: its user, who is not locked out, starts a server that is none."""
+    change(store, user, lambda record: record if rescue.locked(record) else rescue.without(record))

@@ -100,7 +100,9 @@ class HubClient:
         try:
             return _user(_json(response))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise HubError(f"What the hub says of {name!r} is not as expected ({error!r}).") from None
+            raise HubError(
+                f"What the hub says of {name!r} is not as expected ({error!r})."
+            ) from None
 
     async def stop_server(self, user: str, server: str) -> None:
         """Stop one server; one that is already gone is fine. Raises HubError."""

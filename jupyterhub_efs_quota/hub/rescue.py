@@ -17,7 +17,7 @@ from ..control.store import ControlStore
 from ..errors import EFSQuotaError
 from ..offload import Offload
 from ..quota.record import Record, parse_time
-from ..quota.rescue import Server, Terms, is_rescue
+from ..quota.rescue import Server, Spawning, Terms, is_rescue
 from ..quota.rescue_words import refused, started
 from ..settings import EFSQuota
 from .lend import lend, rescue_variables, take_back
@@ -61,29 +61,23 @@ class RescueDoor:
 
     async def open(self, spawner: Any, record: Record) -> Answer:
         """Let this server of a locked user start as a rescue, if it may."""
-        server, running = _servers(spawner)
+        spawning = _spawning(spawner)
         try:
-            answer = await self._here(record.user, server, running)
+            answer = await self._here(record.user, spawning)
         except (EFSQuotaError, OSError) as error:
             spawner.log.debug("The rescue of %s is not written here: %s", record.user, error)
-            answer = await self._by_service(spawner, server, running)
+            answer = await self._by_service(spawner, spawning)
         else:
             if answer.until is not None:
-                self._tell(spawner, server)
+                self._tell(spawner, spawning.server)
         if answer.until is not None:
             self._lend(spawner, answer.until)
         return answer
 
-    async def _here(self, user: str, server: Server, running: list[Server]) -> Answer:
+    async def _here(self, user: str, spawning: Spawning) -> Answer:
+        secs = self._settings.hook_timeout
         admission = await self._offload.run_within(
-            self._settings.hook_timeout,
-            files.admit,
-            self._store,
-            user,
-            server,
-            running,
-            _now(),
-            self._terms,
+            secs, files.admit, self._store, user, spawning, _now(), self._terms
         )
         if admission is None:
             return Answer(unlocked=True)
@@ -91,12 +85,15 @@ class RescueDoor:
             return Answer(admission.record.rescue_until)
         return Answer(why_not=refused(admission))
 
-    async def _by_service(self, spawner: Any, server: Server, running: list[Server]) -> Answer:
-        body = json.dumps({"server": _plain(server), "running": list(map(_plain, running))})
+    async def _by_service(self, spawner: Any, spawning: Spawning) -> Answer:
+        body = json.dumps(
+            {
+                "server": _plain(spawning.server),
+                "running": [_plain(each) for each in spawning.running],
+            }
+        )
         try:
-            told = await self._ask(
-                spawner, "rescue", body.encode(), self._settings.hook_timeout
-            )
+            told = await self._ask(spawner, "rescue", body.encode(), self._settings.hook_timeout)
             answer = json.loads(told or b"null")
             if answer is None:
                 raise ValueError("there is no service to ask")
@@ -137,8 +134,7 @@ async def forget(
     Otherwise a page would go on to speak of it. The reaper does the same, in its time.
     """
     try:
-        _, running = _servers(spawner)
-        if not any(is_rescue(record, server) for server in running):
+        if not any(is_rescue(record, server) for server in _spawning(spawner).running):
             await offload.run_within(secs, files.forget, store, record.user)
     except Exception as error:
         spawner.log.debug("A rescue of %s is not forgotten yet: %s", record.user, error)
@@ -161,12 +157,11 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _servers(spawner: Any) -> tuple[Server, list[Server]]:
+def _spawning(spawner: Any) -> Spawning:
     """The server that is to start, and all of its user's that run or start."""
-    running = [
-        _server(name, each) for name, each in spawner.user.spawners.items() if each.active
-    ]
-    return _server(spawner.name, spawner), running
+    every = spawner.user.spawners.items()
+    running = [_server(name, each) for name, each in every if each.active]
+    return Spawning(_server(spawner.name, spawner), running)
 
 
 def _server(name: str, spawner: Any) -> Server:

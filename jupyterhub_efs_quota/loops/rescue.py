@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,9 +48,7 @@ class Watched:
         return f"leave {name} of {self.user.name} alone: it is a rescue{_until(self.record)}"
 
 
-def watched(
-    user: HubUser, record: Record, now: datetime, terms: Terms | None
-) -> Watched | None:
+def watched(user: HubUser, record: Record, now: datetime, terms: Terms | None) -> Watched | None:
     """The rescue server of a user that runs, if one does. Pure; `rescue.follow` goes before."""
     if terms is None or not rescue.begun(record, now):
         return None
@@ -140,19 +139,26 @@ class Rescues:
             return None
         now = self._rooms.clock()
         exempt = user.admin and self._rooms.settings.admins_exempt
-        after = rescue.follow(record, user.running, now, self.terms, exempt=exempt)
+
+        def kept_up(record: Record) -> Record:
+            return rescue.follow(record, user.running, now, self.terms, exempt=exempt)
+
+        after = kept_up(record)
         seen = watched(user, after, now, self.terms)
         end = seen.end if seen is not None else None
-        if after != record or end is not None:
-            try:
-                files.follow(
-                    self._rooms.store, user.name, user.running, now, self.terms, end, exempt=exempt
-                )
-            except StoreError as error:
-                # A full control disk must not keep a server running.
-                failed(self._rooms, user, error, NAME)
-        self._rooms.board.changed(after if end is None else rescue.ended(after, end, now))
+        if end is not None:
+            after = rescue.ended(after, end, now)
+        if after != record:
+            self._write(user, lambda r: kept_up(r) if end is None else _ended(kept_up(r), end, now))
+        self._rooms.board.changed(after)
         return seen
+
+    def _write(self, user: HubUser, to: Callable[[Record], Record]) -> None:
+        try:
+            files.change(self._rooms.store, user.name, to)
+        except StoreError as error:
+            # A full control disk must not keep a server running.
+            failed(self._rooms, user, error, NAME)
 
     async def _end(self, seen: Watched, end: End) -> None:
         name, server = seen.user.name, seen.server.name
@@ -195,6 +201,10 @@ class Rescues:
             await self.look_after(name)
         except HubUnreachable as error:
             log.warning("The rescue of %s is looked at later: %s", name, error)
+
+
+def _ended(record: Record, end: End, now: datetime) -> Record:
+    return rescue.ended(record, end, now) if rescue.begun(record, now) else record
 
 
 def _until(record: Record) -> str:

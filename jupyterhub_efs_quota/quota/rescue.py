@@ -5,7 +5,7 @@ Who gets one, what becomes of it, and when it is over. Pure: the time is an argu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -50,6 +50,14 @@ class Server:
 
     name: str
     started: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Spawning:
+    """A server that is to start, and all of its user's that run or start."""
+
+    server: Server
+    running: Sequence[Server] = ()
 
 
 @dataclass(frozen=True)
@@ -126,15 +134,14 @@ def going_on(record: Record, now: datetime) -> bool:
     )
 
 
-def admit(
-    record: Record, server: Server, running: Iterable[Server], now: datetime, terms: Terms
-) -> Admission:
+def admit(record: Record, spawning: Spawning, now: datetime, terms: Terms) -> Admission:
     """Whether a locked user's server may start as a rescue.
 
     The time runs from the first rescue of a lockout: who stops and starts again gains nothing.
     """
+    server = spawning.server
     if going_on(record, now):
-        for each in running:
+        for each in spawning.running:
             if each.name != server.name and is_rescue(record, each):
                 return Admission(record, other=each.name)
         latest = now + timedelta(seconds=terms.secs)
@@ -178,9 +185,9 @@ def decide(record: Record, now: datetime, terms: Terms) -> End | None:
 
 def has_grown(record: Record, terms: Terms) -> bool:
     """Whether a home holds more than at the beginning of the rescue, beyond a trifle."""
-    if record.rescue_bytes is not None:
-        if record.actual_bytes > record.rescue_bytes + terms.growth_bytes:
-            return True
+    began = record.rescue_bytes
+    if began is not None and record.actual_bytes > began + terms.growth_bytes:
+        return True
     if record.rescue_files is None or not record.quota_files:
         return False
     return (record.usage_files or 0) > record.rescue_files + terms.growth_files

@@ -41,11 +41,10 @@ def why_ended(end: End, record: Record, terms: Terms) -> str:
         return f"A rescue is ended: {BECAUSE[end]}."
     began, now = record.rescue_bytes or 0, record.actual_bytes
     if now > began + terms.growth_bytes:
-        return f"A rescue is ended: the home grew in it from {format_size(began)} to {format_size(now)}."
-    return (
-        "A rescue is ended: the home grew in it from"
-        f" {record.rescue_files or 0:,} to {record.usage_files or 0:,} files."
-    )
+        sizes = f"{format_size(began)} to {format_size(now)}"
+    else:
+        sizes = f"{record.rescue_files or 0:,} to {record.usage_files or 0:,} files"
+    return f"A rescue is ended: the home grew in it from {sizes}."
 
 
 def in_log(user: str, end: End) -> str:

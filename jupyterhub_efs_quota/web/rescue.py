@@ -13,7 +13,7 @@ from ..control import rescue as files
 from ..errors import EFSQuotaError
 from ..history.events import Action, ActionKind
 from ..quota.record import Record, parse_time
-from ..quota.rescue import Phase, Server, Standing, standing
+from ..quota.rescue import Phase, Server, Spawning, Standing, standing
 from ..quota.rescue_words import refused
 from .from_hub import FromHub
 from .parts import Parts
@@ -30,7 +30,7 @@ class BeginRescue(FromHub):
 
     async def post(self, user: str) -> None:
         """Decide, write and say it: `{"server": {...}, "running": [{...}]}`."""
-        server, running = self._asked()
+        spawning = self._asked()
         terms = self._parts.rescues.terms if self._parts.rescues is not None else None
         if terms is None:
             raise web.HTTPError(409, "No rescues are offered here.")
@@ -40,8 +40,7 @@ class BeginRescue(FromHub):
                 files.admit,
                 self._parts.store,
                 user,
-                server,
-                running,
+                spawning,
                 self._parts.clock(),
                 terms,
             )
@@ -52,15 +51,15 @@ class BeginRescue(FromHub):
         if admission is not None and admission.granted:
             until = admission.record.rescue_until
             answer["until"] = until.isoformat() if until is not None else None
-            began(self._parts, admission.record, server)
+            began(self._parts, admission.record, spawning.server)
         elif admission is not None:
             answer["why_not"] = refused(admission)
         self.write(answer)
 
-    def _asked(self) -> tuple[Server, list[Server]]:
+    def _asked(self) -> Spawning:
         try:
             told = json.loads(self.request.body)
-            return _server(told["server"]), [_server(each) for each in told["running"]]
+            return Spawning(_server(told["server"]), [_server(each) for each in told["running"]])
         except (ValueError, TypeError, KeyError):
             raise web.HTTPError(400) from None
 

@@ -70,25 +70,16 @@ class FullSite(Site):
     """A hub whose homes are on a small file system."""
 
     def __init__(self, tmp):
-        (tmp / "users").mkdir(parents=True)
+        super().__init__(tmp, begin=BEGIN + SERVERS, end="")
+        self.values["quota"] = QUOTA
+        self.store = ControlStore(self.control)
         mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=48m,mode=755", "tmpfs", tmp / "users"],
+            ["mount", "-t", "tmpfs", "-o", "size=48m,mode=755", "tmpfs", str(self.homes)],
             capture_output=True,
             check=False,
         )
         if mounted.returncode:
             pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.decode()}")
-        try:
-            (tmp / "quota-control").mkdir()
-            self.make(tmp)
-        except BaseException:
-            self.unmount()
-            raise
-
-    def make(self, tmp):
-        super().__init__(tmp, begin=BEGIN + SERVERS, end="")
-        self.values["quota"] = QUOTA
-        self.store = ControlStore(self.control)
 
     def configure(self, on_lockout):
         end = END.format(**self.values, on_lockout=on_lockout)
@@ -128,15 +119,15 @@ class FullSite(Site):
         self.wait(lambda: (r := self.record(user)) and r.quota_state.value == "lockout")
 
     def spawn(self, user, server=""):
-        path = f"/hub/api/users/{user}/servers/{server}" if server else f"/hub/api/users/{user}/server"
+        path = (
+            f"/hub/api/users/{user}/servers/{server}" if server else f"/hub/api/users/{user}/server"
+        )
         self.ask(path, "POST")
         self.wait(lambda: self.servers(user).get(server, {}).get("ready"), 300)
 
     def get(self, path):
         """A page, as text."""
-        request = Request(
-            f"{self.url}{path}", headers={"Authorization": f"token {ADMIN_TOKEN}"}
-        )
+        request = Request(f"{self.url}{path}", headers={"Authorization": f"token {ADMIN_TOKEN}"})
         with urlopen(request, timeout=60) as answer:
             return answer.read().decode()
 
@@ -327,7 +318,10 @@ def test_who_goes_on_filling_the_home_in_a_rescue_is_stopped(emptied):
     site.wait(lambda: not site.servers("lisa"))
     assert site.record("lisa").rescue_ended == "grown"
     (stop,) = [each for each in site.changes("lisa") if each["kind"] == "server-stopped"]
-    assert stop["server"] == "gpu" and "the home grew in it from 14.0 MiB to 18.0 MiB" in stop["reason"]
+    assert (
+        stop["server"] == "gpu"
+        and "the home grew in it from 14.0 MiB to 18.0 MiB" in stop["reason"]
+    )
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")

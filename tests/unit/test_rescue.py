@@ -14,6 +14,7 @@ from jupyterhub_efs_quota.quota.rescue import (
     End,
     Phase,
     Server,
+    Spawning,
     Terms,
     admit,
     decide,
@@ -50,7 +51,7 @@ terms = st.builds(
 
 def begun(server=DEFAULT, record=OVER, now=NOW):
     """The record of a rescue that begins."""
-    admission = admit(record, server, [], now, TERMS)
+    admission = admit(record, Spawning(server, []), now, TERMS)
     assert admission.granted
     return admission.record
 
@@ -70,11 +71,11 @@ def test_a_rescue_begins_at_once_and_ends_after_its_time():
 @given(terms, st.lists(st.timedeltas(timedelta(0), 2 * HOUR), max_size=8))
 def test_who_stops_and_starts_again_gains_no_time(some, waits):
     now = NOW
-    first = admit(OVER, DEFAULT, [], now, some).record
+    first = admit(OVER, Spawning(DEFAULT, []), now, some).record
     record = first
     for wait in waits:
         now += wait
-        again = admit(record, Server("", now), [], now, some)
+        again = admit(record, Spawning(Server("", now), []), now, some)
         if now < first.rescue_until:
             assert again.granted and again.record.rescue_until <= first.rescue_until
             record = again.record
@@ -82,35 +83,35 @@ def test_who_stops_and_starts_again_gains_no_time(some, waits):
 
 @given(terms, spans)
 def test_after_the_pause_there_is_another_rescue_and_never_before(some, later):
-    record = admit(OVER, DEFAULT, [], NOW, some).record
+    record = admit(OVER, Spawning(DEFAULT, []), NOW, some).record
     over = record.rescue_until
-    admission = admit(record, DEFAULT, [], over + later, some)
+    admission = admit(record, Spawning(DEFAULT, []), over + later, some)
     assert admission.granted is (later.total_seconds() >= some.pause_secs - 1e-6) or (
         abs(later.total_seconds() - some.pause_secs) < 1e-3
     )
     if not admission.granted:
-        assert admit(record, DEFAULT, [], admission.next, some).granted
+        assert admit(record, Spawning(DEFAULT, []), admission.next, some).granted
         assert "The next one can begin at" in refused(admission)
 
 
 def test_a_rescue_that_was_ended_early_has_its_pause_from_then_on():
     record = rescue.ended(begun(), End.GROWN, NOW + 60 * SECOND)
-    assert not admit(record, DEFAULT, [], NOW + 61 * SECOND, TERMS).granted
+    assert not admit(record, Spawning(DEFAULT, []), NOW + 61 * SECOND, TERMS).granted
     then = NOW + 60 * SECOND + 2 * HOUR
-    assert admit(record, DEFAULT, [], then, TERMS).granted
-    assert admit(record, DEFAULT, [], then - SECOND, TERMS).next == then
+    assert admit(record, Spawning(DEFAULT, []), then, TERMS).granted
+    assert admit(record, Spawning(DEFAULT, []), then - SECOND, TERMS).next == then
 
 
 def test_a_user_has_one_rescue_server_at_a_time():
     record = begun(GPU)
-    second = admit(record, DEFAULT, [GPU, DEFAULT], NOW + SECOND, TERMS)
+    second = admit(record, Spawning(DEFAULT, [GPU, DEFAULT]), NOW + SECOND, TERMS)
     assert not second.granted and second.other == "gpu"
     assert "“gpu”" in refused(second)
-    assert admit(record, GPU, [GPU], NOW + SECOND, TERMS).granted
+    assert admit(record, Spawning(GPU, [GPU]), NOW + SECOND, TERMS).granted
     # It runs no more, or another server has its name by now.
-    assert admit(record, DEFAULT, [], NOW + SECOND, TERMS).granted
+    assert admit(record, Spawning(DEFAULT, []), NOW + SECOND, TERMS).granted
     later = Server("gpu", NOW + 5 * SECOND)
-    moved = admit(record, DEFAULT, [later], NOW + 6 * SECOND, TERMS)
+    moved = admit(record, Spawning(DEFAULT, [later]), NOW + 6 * SECOND, TERMS)
     assert moved.granted and moved.record.rescue_server == ""
 
 
@@ -203,7 +204,7 @@ def test_where_no_rescue_is_offered_any_more_none_is_spared():
 def test_a_new_lockout_after_cleaning_up_has_a_rescue_of_its_own():
     record = rescue.ended(replace(begun(), rescue_back=NOW), End.BACK, NOW + SECOND)
     again = replace(record, quota_state=State.LOCKOUT)
-    assert admit(again, DEFAULT, [], NOW + 2 * SECOND, TERMS).granted
+    assert admit(again, Spawning(DEFAULT, []), NOW + 2 * SECOND, TERMS).granted
 
 
 def test_a_server_that_could_not_be_stopped_is_stopped_again():
@@ -215,7 +216,7 @@ def test_a_server_that_could_not_be_stopped_is_stopped_again():
 
 def test_a_rescue_of_the_future_is_none_since_a_clock_was_set_back():
     record = begun(now=NOW + 100 * HOUR)
-    assert admit(record, DEFAULT, [], NOW, TERMS).record.rescue_until == NOW + HOUR
+    assert admit(record, Spawning(DEFAULT, []), NOW, TERMS).record.rescue_until == NOW + HOUR
     assert follow(record, [DEFAULT], NOW, TERMS) == OVER
 
 
@@ -231,7 +232,7 @@ def test_whatever_a_file_holds_nothing_is_spared_for_longer_than_a_rescue(
         assert now < record.rescue_until
     standing(record, now, some)
     measuring_due(record, now, 300)
-    admission = admit(record, server, [], now, some)
+    admission = admit(record, Spawning(server, []), now, some)
     if admission.granted:
         assert admission.record.rescue_until <= now + timedelta(seconds=some.secs)
         assert admission.record.rescue_server == name
