@@ -12,12 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 MARK = "EFS_QUOTA_RESCUE"
-# To a server of Jupyter's own, whatever its configuration says: what is deleted is gone, not
-# in a trash in the same home, and so are folders that are not empty.
-DELETE_FOR_GOOD = (
-    "--FileContentsManager.delete_to_trash=False",
-    "--FileContentsManager.always_delete_dir=True",
-)
+_RUNTIME = "JUPYTER_RUNTIME_DIR"
 _OF_JUPYTER = ("singleuser", "labhub")
 _KEPT = "_efs_quota_lent"
 _ABSENT = object()
@@ -42,13 +37,26 @@ def rescue_variables(directory: str, until: datetime) -> dict[str, str]:
     return {
         MARK: until.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         # Without this one it does not start: its cookie secret and the files of kernels.
-        "JUPYTER_RUNTIME_DIR": place,
+        _RUNTIME: place,
         "JUPYTERLAB_WORKSPACES_DIR": f"{place}/workspaces",
         "IPYTHONDIR": f"{place}/ipython",
         "MPLCONFIGDIR": f"{place}/matplotlib",
         "XDG_CACHE_HOME": f"{place}/cache",
         "TMPDIR": directory,
     }
+
+
+def rescue_arguments(place: str) -> list[str]:
+    """What a server of Jupyter's own is told, whatever its configuration says.
+
+    What is deleted is gone, and not in a trash in the same home; so are folders that are not
+    empty. And notebooks can be opened: which of them are trusted is kept elsewhere.
+    """
+    return [
+        "--FileContentsManager.delete_to_trash=False",
+        "--FileContentsManager.always_delete_dir=True",
+        f"--NotebookNotary.data_dir={place}",
+    ]
 
 
 def lend(spawner: Any, variables: Mapping[str, str], overrides: Mapping[str, Any]) -> list[str]:
@@ -74,8 +82,8 @@ def lend(spawner: Any, variables: Mapping[str, str], overrides: Mapping[str, Any
     # Another dictionary and list: these may be the configuration, which all spawners share.
     spawner.environment = {**environment, **variables}
     if any(word in part for part in spawner.cmd or () for word in _OF_JUPYTER):
-        lent.arguments = DELETE_FOR_GOOD
-        spawner.args = [*spawner.args, *DELETE_FOR_GOOD]
+        lent.arguments = rescue_arguments(variables[_RUNTIME])
+        spawner.args = [*spawner.args, *lent.arguments]
     return amiss
 
 

@@ -12,7 +12,7 @@ from jupyterhub.spawner import LocalProcessSpawner, SimpleLocalProcessSpawner, S
 from tornado.web import HTTPError
 from traitlets.config import Config
 
-from jupyterhub_efs_quota.hub.lend import DELETE_FOR_GOOD, lend, rescue_variables, take_back
+from jupyterhub_efs_quota.hub.lend import lend, rescue_arguments, rescue_variables, take_back
 from jupyterhub_efs_quota.hub.spawn import DECISIONS, SpawnGate
 from jupyterhub_efs_quota.quota.record import State
 from jupyterhub_efs_quota.remeasure import utcnow
@@ -97,6 +97,10 @@ def locked(home_of, write):
     return make
 
 
+def told_jupyter(spawner):
+    return rescue_arguments(spawner.environment["JUPYTER_RUNTIME_DIR"])
+
+
 def decisions(name):
     return DECISIONS.labels(name)._value.get()
 
@@ -152,7 +156,7 @@ async def test_the_next_usual_server_has_nothing_left_of_a_rescue(gate, locked, 
     await opened.check(one)
     assert (one.mem_limit, one.cpu_limit) == (2**30, 0.5)
     assert one.environment["TMPDIR"] == "/tmp"
-    assert one.args == ["--debug", *DELETE_FOR_GOOD]
+    assert one.args == ["--debug", *told_jupyter(one)]
     locked(size=10)  # he has cleaned up
     await opened.check(one)
     assert (one.mem_limit, one.cpu_limit) == (8 * 2**30, None)
@@ -179,7 +183,7 @@ async def test_a_second_rescue_has_the_same_end_and_lends_anew(gate, locked, hom
     until = store.read("homer").rescue_until
     await opened.check(one)
     assert store.read("homer").rescue_until == until
-    assert (one.cpu_limit, one.args) == (0.5, list(DELETE_FOR_GOOD))
+    assert (one.cpu_limit, one.args) == (0.5, told_jupyter(one))
     take_back(one)
     assert (one.cpu_limit, one.args, set(one.environment) & OURS) == (None, [], set())
 
@@ -301,7 +305,7 @@ UNTIL = NOW + HOUR
 def test_a_server_of_jupyters_own_deletes_for_good_whatever_its_configuration_says(kind, homer):
     one = homer.spawner(kind)
     lend(one, rescue_variables("/tmp", UNTIL), {})
-    assert one.get_args() == list(DELETE_FOR_GOOD)
+    assert one.get_args() == told_jupyter(one)
     # Without what the system knows of a user called homer.
     assert Spawner.get_env(one)["JUPYTER_RUNTIME_DIR"].startswith("/tmp/")
 
@@ -309,13 +313,13 @@ def test_a_server_of_jupyters_own_deletes_for_good_whatever_its_configuration_sa
 @pytest.mark.parametrize("command", ["/opt/rstudio --no-auth", "start.sh jupyterhub-singleuser"])
 def test_a_program_that_is_not_jupyters_gets_no_argument_that_it_may_not_know(homer, command):
     one = homer.spawner(cmd=shlex.split(command))
-    lend(one, {}, {})
+    lend(one, rescue_variables("/tmp", UNTIL), {})
     assert bool(one.args) is ("singleuser" in command)
 
 
 def test_what_the_hub_has_changed_meanwhile_is_not_taken_back(homer):
     one = homer.spawner(cpu_limit=4)
-    lend(one, {"TMPDIR": "/tmp"}, {"cpu_limit": 1, "mem_limit": "1G"})
+    lend(one, rescue_variables("/tmp", UNTIL), {"cpu_limit": 1, "mem_limit": "1G"})
     one.cpu_limit = 8  # for a group that the user is in by now
     one.environment = {**one.environment, "TMPDIR": "/of/the/group"}
     take_back(one)
@@ -334,7 +338,7 @@ def test_the_pod_of_a_rescue_has_the_environment_and_the_limits(monkeypatch, hom
     env, limits, arguments = pod(one)
     assert {"LANG", "JUPYTER_RUNTIME_DIR", "EFS_QUOTA_RESCUE"} <= set(env)
     assert limits == {"memory": 2**30, "cpu": 1}
-    assert arguments == ["jupyterhub-singleuser", *DELETE_FOR_GOOD]
+    assert arguments == ["jupyterhub-singleuser", *told_jupyter(one)]
     take_back(one)
     env, limits, arguments = pod(one)
     assert "LANG" in env and not OURS & set(env)
