@@ -50,11 +50,13 @@ def rescue_arguments(place: str) -> list[str]:
     """What a server of Jupyter's own is told, whatever its configuration says.
 
     What is deleted is gone, and not in a trash in the same home; so are folders that are not
-    empty. And notebooks can be opened: which of them are trusted is kept elsewhere.
+    empty, and what is hidden, such as caches. And notebooks can be opened: which of them are
+    trusted is kept elsewhere.
     """
     return [
         "--FileContentsManager.delete_to_trash=False",
         "--FileContentsManager.always_delete_dir=True",
+        "--ContentsManager.allow_hidden=True",
         f"--NotebookNotary.data_dir={place}",
     ]
 

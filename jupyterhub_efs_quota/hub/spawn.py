@@ -68,7 +68,9 @@ class SpawnGate:
         self._verifiers = asyncio.Semaphore(_VERIFIERS)
         self._reports: set[asyncio.Task[None]] = set()
         terms = settings.rescue_terms()
-        self._rescues = terms and RescueDoor(settings, terms, self._store, self._offload, self._ask)
+        self._rescues = None
+        if terms is not None:
+            self._rescues = RescueDoor(settings, terms, self._store, self._offload, self._ask)
 
     async def check(self, spawner: Any) -> None:
         """Let the spawn go on, or raise the exception that refuses it."""

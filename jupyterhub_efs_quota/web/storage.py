@@ -41,7 +41,6 @@ class MyStorage(Handler):
             view=with_rescue(view, rescue),
             rescue=rescue,
             rescue_terms=parts.rescues.terms if parts.rescues else None,
-            name=name,
             problem=problem,
             measuring=parts.measuring(name),
             said=self.get_query_argument("said", ""),

@@ -100,7 +100,7 @@ class FullSite(Site):
         home = self.home(user)
         junk = home / ".cache" / "pip" / "wheels"
         junk.mkdir(parents=True)
-        (junk / "large.whl").write_bytes(os.urandom(MIB) * 20)
+        (junk / "large.whl").write_bytes(b"x" * 20 * MIB)
         config = home / ".jupyter"
         config.mkdir()
         # A trash in the home: what is deleted would free nothing, and need space itself.

@@ -84,9 +84,7 @@ async def service(rooms, remeasure):
 @pytest.fixture
 def gate(settings, service, homer):  # noqa: F811
     """A gate of a hub that has this service, with a control directory of its own choice."""
-    homer.settings["app"] = SimpleNamespace(
-        _service_map={"efs-quota": service}, internal_ssl=False
-    )
+    homer.settings["app"] = SimpleNamespace(_service_map={"efs-quota": service}, internal_ssl=False)
 
     def make(control):
         return SpawnGate(

@@ -37,7 +37,7 @@ def _overrides(settings: EFSQuota, spawner: type) -> Iterator[Finding]:
             _WHAT,
             f"{spawner.__name__} has no setting {', '.join(map(repr, unknown))}: rescue servers"
             " start without.",
-            f"Correct c.EFSQuota.rescue_overrides; jupyterhub --help-all lists {spawner.__name__}'s",
+            f"Correct c.EFSQuota.rescue_overrides; {spawner.__name__}'s documentation has them",
         )
 
 
