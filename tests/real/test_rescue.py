@@ -30,6 +30,7 @@ QUOTA = 12 * MIB
 # Where to leave pictures, for whoever wants to look at them.
 PICTURES = os.environ.get("RESCUE_PICTURES")
 
+USERS = ("alice", "homer", "lisa", "bart")
 SERVERS = """
 import sys
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
@@ -137,6 +138,12 @@ class FullSite(Site):
     def servers(self, user):
         return self.ask(f"/hub/api/users/{user}")["servers"]
 
+    def stop_servers(self):
+        for user in USERS:
+            for server in self.servers(user):
+                path = f"servers/{server}" if server else "server"
+                self.ask(f"/hub/api/users/{user}/{path}", "DELETE")
+
     def stop_server(self, user):
         self.ask(f"/hub/api/users/{user}/server", "DELETE")
         self.wait(lambda: not self.servers(user))
@@ -201,14 +208,11 @@ def full(tmp_path_factory):
     pytest.importorskip("jupyterlab")
     site = FullSite(tmp_path_factory.mktemp("full") / "hub")
     try:
-        site.configure("refuse")
-        site.start()
         yield site
     finally:
         try:
-            for user in ("alice", "homer", "lisa", "bart"):
-                for server in site.servers(user):
-                    site.ask(f"/hub/api/users/{user}/servers/{server}", "DELETE")
+            if site.process is not None:
+                site.stop_servers()
         finally:
             site.stop()
             site.unmount()
@@ -216,7 +220,7 @@ def full(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rescuing(full):
-    """The same site, after its administrator has changed the setting."""
+    """The site, after its administrator has changed the setting."""
     full.stop()
     full.configure("rescue")
     full.start()
@@ -226,13 +230,14 @@ def rescuing(full):
 @pytest.fixture
 def emptied(rescuing):
     yield rescuing
-    for user in ("alice", "homer", "lisa", "bart"):
-        for server in rescuing.servers(user):
-            rescuing.ask(f"/hub/api/users/{user}/servers/{server}", "DELETE")
+    rescuing.stop_servers()
+    for user in USERS:
         rescuing.home(user)
 
 
 def test_a_user_whose_home_is_full_is_refused_without_rescues(full):
+    full.configure("refuse")
+    full.start()
     full.full("alice")
     full.locked("alice")
     assert "Logins are disabled" in full.refusal("alice")
@@ -324,37 +329,90 @@ def test_who_goes_on_filling_the_home_in_a_rescue_is_stopped(emptied):
     )
 
 
+@pytest.fixture
+async def look(emptied, browser):  # noqa: F811
+    """Open My storage as a user, in a browser."""
+    contexts = []
+
+    async def look(user, **wanted):
+        context = await browser.new_context(**wanted)
+        context.set_default_timeout(120_000)
+        contexts.append(context)
+        page = await context.new_page()
+        await page.goto(f"{emptied.url}/services/efs-quota/")
+        await page.fill("#username_input", user)
+        await page.fill("#password_input", "any")
+        await page.click("#login_submit")
+        await page.wait_for_selector("h1:has-text('My storage')")
+        return page
+
+    yield look
+    for context in contexts:
+        await context.close()
+
+
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
-async def test_a_user_is_back_by_the_page_alone_in_a_browser(emptied, browser):  # noqa: F811
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (320, "dark")], ids=["wide-light", "narrow-dark"]
+)
+async def test_the_page_says_where_a_user_is_with_a_rescue(emptied, look, width, scheme):
+    site, now = emptied, utcnow()
+    home = site.home("lisa")
+    (home / "data").write_bytes(b"x" * 14 * MIB)
+    site.locked("lisa")
+    page = await look("lisa", viewport={"width": width, "height": 800}, color_scheme=scheme)
+    hour = timedelta(hours=1)
+    begun = {
+        "rescue_began": now, "rescue_until": now + hour, "rescue_server": "gpu",
+        "rescue_started": now,
+    }  # fmt: skip
+
+    async def shown(phase):
+        await page.goto(f"{site.url}/services/efs-quota/")
+        await page.wait_for_selector("#rescue")
+        await picture(page, f"{phase}-{width}-{scheme}")
+        assert await page.evaluate("() => document.documentElement.scrollWidth") <= width
+        text = await page.inner_text("#rescue")
+        await page.goto(f"{site.url}/hub/home")
+        await page.wait_for_selector("#efs-quota-bar p:nth-of-type(2)")
+        await picture(page, f"bar-{phase}-{width}-{scheme}")
+        return text, await page.inner_text("#efs-quota-bar")
+
+    said, bar = await shown("offered")
+    assert "for 60 minutes" in said.replace("runs for", "for") and "rescue server" in bar
+    site.edit("lisa", **begun)
+    said, bar = await shown("on")
+    assert "Delete at least 2.0 MiB" in said and "until" in bar
+    site.edit("lisa", rescue_ended="grown", rescue_until=now)
+    said, bar = await shown("pause")
+    assert "Your storage grew in it" in said and "is over" in bar
+    site.edit("lisa", **begun, rescue_ended=None)
+    (home / "data").unlink()
+    site.wait(lambda: site.record("lisa").rescue_back)
+    said, bar = await shown("back")
+    assert "restart your server" in said and "back under your quota" in bar
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+async def test_a_user_is_back_by_the_page_alone_in_a_browser(emptied, look):
     site = emptied
     home = site.full("homer")
     site.locked("homer")
-    context = await browser.new_context()
-    context.set_default_timeout(120_000)
-    try:
-        page = await context.new_page()
-        await page.goto(f"{site.url}/services/efs-quota/")
-        await page.fill("#username_input", "homer")
-        await page.fill("#password_input", "any")
-        await page.click("#login_submit")
-        await page.wait_for_selector("#rescue")
-        assert "You may start a rescue server" in await page.inner_text("#rescue")
-        await picture(page, "offered")
-        await page.click("#way-out #free")
-        await page.wait_for_selector("h1:has-text('Free up space')")
-        while not await page.query_selector("#proposal"):  # the history writes in its own time
-            await page.reload()
-        assert await page.query_selector("#full"), "the page does not see that the store is full"
-        await page.click("#proposal button")
-        await page.click("#erase")
-        await page.wait_for_selector("#done")
-        site.wait(lambda: site.record("homer").quota_state.value != "lockout")
-        assert not (home / ".cache").exists() or not (home / "filler").exists()
-        await page.goto(f"{site.url}/hub/spawn/homer")
-        await page.wait_for_url("**/user/homer/lab**", timeout=300_000)
-        assert "EFS_QUOTA_RESCUE" not in site.environment("homer")
-    finally:
-        await context.close()
+    page = await look("homer")
+    assert "You may start a rescue server" in await page.inner_text("#rescue")
+    await page.click("#way-out #free")
+    await page.wait_for_selector("h1:has-text('Free up space')")
+    while not await page.query_selector("#proposal"):  # the history writes in its own time
+        await page.reload()
+    assert await page.query_selector("#full"), "the page does not see that the store is full"
+    await page.click("#proposal button")
+    await page.click("#erase")
+    await page.wait_for_selector("#done")
+    site.wait(lambda: site.record("homer").quota_state.value != "lockout")
+    assert not (home / ".cache").exists() or not (home / "filler").exists()
+    await page.goto(f"{site.url}/hub/spawn/homer")
+    await page.wait_for_url("**/user/homer/lab**", timeout=300_000)
+    assert "EFS_QUOTA_RESCUE" not in site.environment("homer")
 
 
 async def picture(page, name):
