@@ -69,6 +69,8 @@ class Rescues:
         self._ending: set[str] = set()
         self._measuring: dict[str, asyncio.Task[None]] = {}
         self._tried: dict[str, datetime] = {}
+        # Whose server the hub did not stop.
+        self._unstopped: set[str] = set()
 
     @property
     def period_secs(self) -> float:
@@ -129,8 +131,14 @@ class Rescues:
             await asyncio.wait(self._measuring.values(), timeout=secs)
 
     def _names(self) -> list[str]:
-        rows = self._rooms.board.rows()
-        return [row.user.name for row in rows if row.record and row.record.rescue_until]
+        """Who is in a rescue, or has a server that should have been stopped."""
+        return [
+            row.user.name
+            for row in self._rooms.board.rows()
+            if row.record is not None
+            and row.record.rescue_until is not None
+            and (row.record.rescue_ended is None or row.user.name in self._unstopped)
+        ]
 
     def _look(self, user: HubUser) -> Watched | None:
         """Read the record, keep up what it says of the rescue, and decide."""
@@ -164,7 +172,9 @@ class Rescues:
         name, server = seen.user.name, seen.server.name
         level = logging.INFO if end is End.BACK else logging.WARNING
         event(log, level, in_log(name, end), subsystem=NAME, record=seen.record)
+        self._unstopped.add(name)
         await self._rooms.hub.stop_server(name, server)
+        self._unstopped.discard(name)
         self.counts.add("ended")
         reason = why_ended(end, seen.record, self.terms or Terms())
         self._rooms.history.stopped(name, server, reason, by=NAME)

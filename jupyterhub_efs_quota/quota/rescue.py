@@ -215,9 +215,11 @@ def follow(
         record = replace(
             record, rescue_bytes=max(record.actual_bytes, 0), rescue_files=record.usage_files
         )
-    if locked(record, exempt=exempt):
-        return replace(record, rescue_back=None) if record.rescue_back else record
     runs = any(is_rescue(record, server) for server in running)
+    if locked(record, exempt=exempt):
+        if record.rescue_ended is None and not runs and not going_on(record, now):
+            record = replace(record, rescue_ended=End.OVER.value)
+        return replace(record, rescue_back=None) if record.rescue_back else record
     if not runs and (now - _last_start(record, now)).total_seconds() > START_SECS:
         return without(record)
     return record if record.rescue_back else replace(record, rescue_back=now)

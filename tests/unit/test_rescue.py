@@ -195,6 +195,8 @@ def test_a_rescue_is_forgotten_when_its_user_is_back_and_its_server_gone():
     assert forgotten == rescue.without(record) == replace(OVER, quota_state=State.OK)
     locked = replace(record, quota_state=State.LOCKOUT)
     assert follow(locked, [], later, TERMS) == locked, "the time would begin anew"
+    over = follow(locked, [], NOW + 2 * HOUR, TERMS)
+    assert over == replace(locked, rescue_ended="over")
 
 
 def test_where_no_rescue_is_offered_any_more_none_is_spared():

@@ -279,7 +279,11 @@ async def test_a_rescue_that_begins_is_measured_at_once(rescues, rescued, store)
     assert store.read("homer").started == NOW
 
 
-def test_a_loop_without_anybody_in_a_rescue_has_nothing_to_do(rescues, rescued):
+async def test_a_loop_without_anybody_in_a_rescue_has_nothing_to_do(rescues, rescued, clock):
     assert rescues.idle()
     rescued()
     assert not rescues.idle()
+    # Over, and locked out for a day: the hub is not asked every minute.
+    clock.forward(hours=1)
+    await settle(rescues)
+    assert rescues.idle()
