@@ -22,7 +22,7 @@ from jupyterhub_efs_quota.remeasure import utcnow
 
 from ..conftest import as_root, fill_up, processes
 from .site import ADMIN_TOKEN, BEGIN, Site
-from .test_browser import CHROMIUM, browser  # noqa: F401
+from .test_browser import AXE, CHROMIUM, browser, findings  # noqa: F401
 
 pytestmark = as_root
 MIB = 1024 * 1024
@@ -374,6 +374,7 @@ async def test_the_page_says_where_a_user_is_with_a_rescue(emptied, look, width,
         await page.wait_for_selector("#rescue")
         await picture(page, f"{phase}-{width}-{scheme}")
         assert await page.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert not AXE or await findings(page) == []
         text = await page.inner_text("#rescue")
         await page.goto(f"{site.url}/hub/home")
         await page.wait_for_selector("#efs-quota-bar p:nth-of-type(2)")
@@ -384,7 +385,11 @@ async def test_the_page_says_where_a_user_is_with_a_rescue(emptied, look, width,
     assert "for 60 minutes" in said.replace("runs for", "for") and "rescue server" in bar
     site.edit("lisa", **begun)
     said, bar = await shown("on")
-    assert "Delete at least 2.0 MiB" in said and "until" in bar
+    assert "Delete at least 2.0 MiB" in said and "Until" in bar
+    table = await look("root-of-the-hub", viewport={"width": 1280, "height": 800})
+    while "rescue" not in await table.inner_text("main"):  # the table shows what the loops saw
+        await table.goto(f"{site.url}/services/efs-quota/users?q=lisa")
+    await picture(table, f"users-{scheme}")
     site.edit("lisa", rescue_ended="grown", rescue_until=now)
     said, bar = await shown("pause")
     assert "Your storage grew in it" in said and "is over" in bar

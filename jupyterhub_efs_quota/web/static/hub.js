@@ -29,10 +29,10 @@
     const until = new Date(figure.rescueUntil);
     const when = isNaN(until)
       ? ""
-      : until.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+      : until.toLocaleTimeString(locale, { hour: "numeric", minute: "2-digit" });
     const said = {
       offered: "You are locked out. The next server that you start is a rescue server, to delete files with.",
-      on: `You are locked out. Your server is a rescue server, to delete files with, until ${when}.`,
+      on: `You are locked out. Until ${when} your server is a rescue server, to delete files with.`,
       back: `You are back under your quota. Restart your rescue server to work as usual; it is stopped at ${when}.`,
       pause: "You are locked out, and your rescue is over.",
     };
