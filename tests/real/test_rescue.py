@@ -401,6 +401,29 @@ async def test_the_page_says_where_a_user_is_with_a_rescue(emptied, look, width,
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+async def test_lab_opens_on_a_full_home_without_a_word_of_trouble(emptied, look):
+    site = emptied
+    site.full("bart")
+    site.locked("bart")
+    page = await look("bart")
+    await page.click("#rescue-start")
+    await page.wait_for_url("**/user/bart/lab**", timeout=300_000)
+    await page.wait_for_selector(".jp-Launcher-body")
+
+    def keeps_layout(answer):
+        return answer.request.method == "PUT" and "/lab/api/workspaces/" in answer.url
+
+    # Lab keeps its layout a moment after something was opened.
+    async with page.expect_response(keeps_layout) as kept:
+        await page.dblclick(".jp-DirListing-item:has-text('notebook.ipynb')")
+        await page.wait_for_selector(".jp-Notebook")
+    await picture(page, "lab")
+    assert (await kept.value).ok
+    assert await page.query_selector(".jp-Dialog") is None
+    assert os.statvfs(site.homes).f_bavail == 0
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 async def test_a_user_is_back_by_the_page_alone_in_a_browser(emptied, look):
     site = emptied
     home = site.full("homer")
