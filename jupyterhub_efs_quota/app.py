@@ -180,6 +180,7 @@ class Service:
             quotas=None if self._wrong else self._quotas(rooms),
             rescues=rescues,
             jobs=self._jobs,
+            settings=self._settings,
             counted=rooms.counted,
             exposition=self._exposition(rooms),
             directories=Directories(rooms.homes),

@@ -25,8 +25,10 @@ from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
 from ..metrics.exposition import Exposition
 from ..offload import Offload
+from ..overview.volume import Gauge
 from ..quota.record import Record
 from ..remeasure import Remeasure
+from ..settings import EFSQuota
 from ..users.quotas import Quotas
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,8 @@ class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
     `remeasure`, `quotas` and `jobs` are None where the settings are bad: then nothing can be
-    measured, changed or reported. `allocated`: which size the quotas are judged by.
+    measured, changed or reported. `allocated`: which size the quotas are judged by;
+    `settings` are those in force.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Parts:
         quotas: Quotas | None = None,
         jobs: Jobs | None = None,
         rescues: Rescues | None = None,
+        settings: EFSQuota | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -88,6 +92,8 @@ class Parts:
         # Questions to the history have threads of their own: see `Asking`.
         self.asking = Asking(self.history)
         self.allocated = allocated
+        self.settings = settings or EFSQuota()
+        self.gauge = Gauge(clock)
         self._quotas = quotas
         self._jobs = jobs
         self._counted = counted
