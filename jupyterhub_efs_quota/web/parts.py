@@ -74,8 +74,8 @@ class Parts:
         freeing: Freeing | None = None,
         quotas: Quotas | None = None,
         jobs: Jobs | None = None,
-        rescues: Rescues | None = None,
         settings: EFSQuota | None = None,
+        rescues: Rescues | None = None,
     ) -> None:
         self.board = board
         self.store = store

@@ -80,8 +80,10 @@ def percent(share: float) -> str:
     return "under 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
 
 
+_FILTERS = (size, grown, number, moment, iso, day, day_of, name, cut, plain, percent, segment)
+
+
 def add_filters(environment: Environment) -> None:
     """Let templates use them."""
-    own = (size, grown, number, moment, iso, day, day_of, name, cut, plain, percent, segment)
-    for filter_ in own:
+    for filter_ in _FILTERS:
         environment.filters[filter_.__name__] = filter_
