@@ -17,7 +17,7 @@ from jupyterhub_efs_quota.hub.spawn import DECISIONS, SpawnGate
 from jupyterhub_efs_quota.quota.record import State
 from jupyterhub_efs_quota.remeasure import utcnow
 
-from ..conftest import NOW, as_root, fill, make_read_only
+from ..conftest import NOW, as_root, make_read_only
 
 QUOTA = 1000
 HOUR = timedelta(hours=1)
