@@ -209,6 +209,10 @@ class History(Recorder):
         """By how many bytes the usage of each user grew in a week."""
         return self._ask(reading.growth)
 
+    def month_growth(self) -> dict[str, int | None]:
+        """By how many bytes the usage of each user grew in 30 days."""
+        return self._ask(reading.growth, month=True)
+
     def runs(self, **wanted: Any) -> Page[Run]:
         """Runs of jobs, the newest first: see `reading.all_runs`."""
         return self._ask(reading.all_runs, **wanted)

@@ -26,7 +26,9 @@ from ..metrics.exposition import Exposition
 from ..offload import Offload
 from ..quota.record import Record
 from ..remeasure import Remeasure
+from ..users.plans import Plans
 from ..users.quotas import Quotas
+from .notes import Notes
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,9 @@ class Parts:
         # Questions to the history have threads of their own: see `Asking`.
         self.asking = Asking(self.history)
         self.allocated = allocated
+        # What was shown to somebody, and waits for them; what was done, to be said once.
+        self.plans = Plans(clock)
+        self.notes = Notes()
         self._quotas = quotas
         self._jobs = jobs
         self._counted = counted

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from ..quota.sizes import format_size
 from ..terminal.names import plain
+from ..terminal.words import took
 
 # Longer names are cut in the middle: a page of a hundred paths stays small.
 LONGEST_NAME = 160
@@ -72,5 +73,5 @@ def percent(share: float) -> str:
 
 def add_filters(environment: Environment) -> None:
     """Let templates use them."""
-    for filter_ in (size, grown, number, moment, day, day_of, name, percent):
+    for filter_ in (size, grown, number, moment, day, day_of, name, percent, took):
         environment.filters[filter_.__name__] = filter_
