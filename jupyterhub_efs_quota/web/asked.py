@@ -47,7 +47,13 @@ class Asked:
     def wanted(self, offset: int, limit: int) -> Wanted:
         """As the table takes it."""
         return Wanted(
-            self.q, self.state or None, self.group or None, self.sort, self.descending, offset, limit
+            self.q,
+            self.state or None,
+            self.group or None,
+            self.sort,
+            self.descending,
+            offset,
+            limit,
         )
 
     @property
