@@ -192,7 +192,7 @@ class HowFarUser(HowFar):
     """How far the measurement of a user's home is, for the page's script."""
 
     @web.authenticated
-    async def get(self, name: str) -> None:  # type: ignore[override]
+    async def get(self, name: str) -> None:
         """Say it."""
         row = find(self.parts.board, self.visitor, name, MANAGE)
         self.write(how_far(self.parts, row.user.name))
