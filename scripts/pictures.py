@@ -95,6 +95,9 @@ def take_all(browser: Browser, base: str, passwords: dict[str, str], folder: Pat
                 if user == "admin":
                     page.goto(f"{base}/services/efs-quota/users")
                     take("users")
+                    page.goto(f"{base}/services/efs-quota/users/carol")
+                    page.wait_for_selector("#treemap .slice, #missing")
+                    page.screenshot(path=folder / f"user-carol-{size}-{scheme}.png", full_page=True)
                     page.goto(f"{base}/hub/admin")
                     page.wait_for_selector("#efs-quota-admin-link")
                     take("hub-admin")
