@@ -18,6 +18,7 @@ SHOWN = {
     "mine-bob-wide-light": "my-storage",
     "refused-carol-wide-light": "refused",
     "users-admin-wide-light": "all-users",
+    "overview-admin-wide-light": "overview",
     "hub-home-bob-wide-light": "hub-home",
 }
 USERS = ("alice", "bob", "carol", "dave", "admin")
@@ -49,6 +50,17 @@ def take_storage(page: Page, path: Path) -> None:
     width = page.viewport_size["width"] if page.viewport_size else 0
     clip: Any = (
         {"x": 0, "y": 0, "width": width, "height": box["y"] + box["height"] + 24} if box else None
+    )
+    page.screenshot(path=path, full_page=True, clip=clip)
+    page.screenshot(path=path.with_stem(f"{path.stem}-whole"), full_page=True)
+
+
+def take_overview(page: Page, path: Path) -> None:
+    """The overview as far down as its what-if; then all of it."""
+    box = page.locator("#what-if").bounding_box()
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    clip: Any = (
+        {"x": 0, "y": 0, "width": width, "height": box["y"] + box["height"]} if box else None
     )
     page.screenshot(path=path, full_page=True, clip=clip)
     page.screenshot(path=path.with_stem(f"{path.stem}-whole"), full_page=True)
@@ -98,6 +110,11 @@ def take_all(browser: Browser, base: str, passwords: dict[str, str], folder: Pat
                     page.goto(f"{base}/services/efs-quota/users/carol")
                     page.wait_for_selector("#treemap .slice, #missing")
                     page.screenshot(path=folder / f"user-carol-{size}-{scheme}.png", full_page=True)
+                    page.goto(f"{base}/services/efs-quota/overview")
+                    page.wait_for_selector("#slide:not([hidden])")
+                    take_overview(page, folder / f"overview-admin-{size}-{scheme}.png")
+                    page.goto(f"{base}/services/efs-quota/overview/settings")
+                    take("settings")
                     page.goto(f"{base}/hub/admin")
                     page.wait_for_selector("#efs-quota-admin-link")
                     take("hub-admin")

@@ -29,6 +29,7 @@ HEADER = (
     "quota_until",
     "growth_30_days_bytes",
     "servers",
+    "last_activity",
     "measured",
     "unreadable",
 )
@@ -58,6 +59,7 @@ def csv_row(
         *_of_record(row.record),
         growth.get(row.user.name),
         len(row.user.servers),
+        _time(row.user.last_activity),
         _time(row.record.stopped) if row.record is not None and row.record.measured else None,
         row.record.unreadable if row.record is not None else None,
     ]

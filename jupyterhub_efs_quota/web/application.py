@@ -11,7 +11,7 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
-from . import free_api, freeing, jobs, many
+from . import free_api, freeing, jobs, many, overview
 from .api import handlers as api
 from .bar import Bar
 from .from_hub import Refused, Verify
@@ -22,6 +22,7 @@ from .metrics import Metrics
 from .openondemand import OpenOnDemandQuotas
 from .parts import Parts
 from .plotly import PlotlyScript, find_plotly
+from .rescue import BeginRescue, RescueBegan
 from .static_files import StaticFiles
 from .storage import MyStorage
 from .user import ChangeQuota, HowFarUser, MeasureUser, OneUser
@@ -68,6 +69,7 @@ def make_application(
         (rf"{prefix}users/([^/]+)/measure", MeasureUser, given),
         (rf"{prefix}users/([^/]+)/measuring", HowFarUser, given),
         *many.routes(prefix, given),
+        *overview.routes(prefix, given),
         (f"{prefix}jobs", jobs.AllJobs, given),
         (f"{prefix}jobs/switch", jobs.SwitchJob, given),
         (f"{prefix}health", Health, given),
@@ -75,6 +77,8 @@ def make_application(
         (f"{prefix}api/open-ondemand/quotas", OpenOnDemandQuotas, given),
         (rf"{prefix}api/users/([^/]+)/verify", Verify, from_hub),
         (rf"{prefix}api/users/([^/]+)/refused", Refused, from_hub),
+        (rf"{prefix}api/users/([^/]+)/rescue", BeginRescue, from_hub),
+        (rf"{prefix}api/users/([^/]+)/rescued", RescueBegan, from_hub),
         *api.routes(prefix, parts),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
         (rf"{prefix}static/(.*)", StaticFiles, {"path": files["static_path"]}),

@@ -19,13 +19,16 @@ from ..freeing.desk import Desk
 from ..freeing.freeing import Freeing
 from ..history.asking import Asking
 from ..history.recorder import Recorder
+from ..loops.rescue import Rescues
 from ..measure.task import SoFar
 from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
 from ..metrics.exposition import Exposition
 from ..offload import Offload
+from ..overview.volume import Gauge
 from ..quota.record import Record
 from ..remeasure import Remeasure
+from ..settings import EFSQuota
 from ..users.plans import Plans
 from ..users.quotas import Quotas
 from .notes import Notes
@@ -49,7 +52,8 @@ class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
     `remeasure`, `quotas` and `jobs` are None where the settings are bad: then nothing can be
-    measured, changed or reported. `allocated`: which size the quotas are judged by.
+    measured, changed or reported. `allocated`: which size the quotas are judged by;
+    `settings` are those in force.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class Parts:
         freeing: Freeing | None = None,
         quotas: Quotas | None = None,
         jobs: Jobs | None = None,
+        settings: EFSQuota | None = None,
+        rescues: Rescues | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -91,10 +97,14 @@ class Parts:
         # What was shown to somebody, and waits for them; what was done, to be said once.
         self.plans = Plans(clock)
         self.notes = Notes()
+        self.settings = settings or EFSQuota()
+        self.gauge = Gauge(clock)
         self._quotas = quotas
         self._jobs = jobs
         self._counted = counted
         self._remeasure = remeasure
+        # None where the settings are bad: then no rescue begins.
+        self.rescues = rescues
         self._measuring: dict[str, asyncio.Task[None]] = {}
         self._outcomes: dict[str, Outcome] = {}
 

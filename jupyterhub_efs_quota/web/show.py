@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..quota.record import Record, State
+from ..quota.rescue import going_on
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class UsageView:
 
     `percent` is 0 to 100 for the bar, `shown_percent` what is said beside it. `tone` is
     the colour's name in the hub's style sheet. `left` and `left_files` are below 0 for who
-    is over; `exempt`: there is no quota.
+    is over; `exempt`: there is no quota. `rescue`: until when a rescue goes on.
     """
 
     used: int | None
@@ -33,9 +34,11 @@ class UsageView:
     left_files: int | None
     exempt: bool
     locked_out: bool
+    rescue: datetime | None = None
 
 
-_TONES = {
+# The colour of each state in the hub's style sheet.
+TONES = {
     State.OK: "success",
     State.NEARING_LIMIT: "warning",
     State.TIMED_OUT: "warning",
@@ -75,7 +78,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         files=record.usage_files,
         file_limit=None if exempt else record.quota_files or None,
         state="no quota" if exempt else record.quota_state.value,
-        tone="secondary" if exempt else _TONES[record.quota_state],
+        tone="secondary" if exempt else TONES[record.quota_state],
         meaning=meaning,
         age=age(record.stopped, now),
         measured=record.stopped,
@@ -84,6 +87,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         left_files=_left_files(record) if counts else None,
         exempt=exempt,
         locked_out=record.quota_state is State.LOCKOUT and not exempt and not keeps_servers,
+        rescue=record.rescue_until if going_on(record, now) else None,
     )
 
 

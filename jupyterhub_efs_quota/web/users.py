@@ -33,6 +33,7 @@ COLUMNS = (
     ("In 30 days", "growth", True),
     ("Files", "files", True),
     ("Servers", None, False),
+    ("Last active", "activity", False),
     ("Measured", "measured", False),
 )
 

@@ -11,6 +11,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from ..quota.sizes import format_size
+from ..service_client import segment
 from ..terminal.names import plain
 from ..terminal.words import took
 
@@ -41,6 +42,11 @@ def moment(time: datetime) -> Markup:
     )
 
 
+def iso(time: datetime) -> str:
+    """A moment for a script."""
+    return f"{time.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def day(time: datetime) -> Markup:
     """The day of a moment."""
     time = time.astimezone(timezone.utc)
@@ -59,7 +65,11 @@ def day_of(seconds: int) -> Markup:
 
 def name(text: str) -> str:
     """A file's name as text that cannot be mistaken for another, nor turn the page around."""
-    shown = plain(text)
+    return cut(plain(text))
+
+
+def cut(shown: str) -> str:
+    """Text that is safe to show, cut in the middle if it is too long."""
     if len(shown) <= LONGEST_NAME:
         return shown
     end = LONGEST_NAME * 2 // 3
@@ -71,7 +81,12 @@ def percent(share: float) -> str:
     return "under 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
 
 
+_FILTERS = (
+    size, grown, number, moment, iso, day, day_of, name, cut, plain, percent, segment, took,
+)  # fmt: skip
+
+
 def add_filters(environment: Environment) -> None:
     """Let templates use them."""
-    for filter_ in (size, grown, number, moment, day, day_of, name, percent, took):
+    for filter_ in _FILTERS:
         environment.filters[filter_.__name__] = filter_

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...history.events import Outcome
+from ...overview.wanted import MONTHS, MOST_MONTHS, MOST_TOP, TOP
 from ...quota.record import State
 from ...users.change import LONGEST_REASON
 from ...users.table import SORTS
@@ -211,6 +212,20 @@ OPERATIONS = (
         "Changes of state and what was done, of all whom you may see, the newest first",
         "`custom:efs-quota:read`: with `!group=` or `!user=` of those users only.",
         {200: "Changes"}, (_KIND, _SINCE, _UNTIL, *_PAGE), also=(503,), tags=("all",),
+    ),
+    Operation(
+        "getOverview", "get", "/overview",
+        "How the site stands as a whole: what the overview's page shows",
+        "`custom:efs-quota:admin`.", {200: "Overview"},
+        (
+            Parameter(
+                "months", Whole(1, MOST_MONTHS), "So many without activity make dormant.", MONTHS
+            ),
+            Parameter("top", Whole(1, MOST_TOP), "Name so many of each kind.", TOP),
+            Parameter("quota", Size(), "A default quota to try out; else the one that holds."),
+        ),
+        tags=("all",),
+        text="What cannot be had, as while the history is away, is null or empty, and said.",
     ),
     Operation(
         "listRuns", "get", "/runs", "Runs of jobs, the newest first",

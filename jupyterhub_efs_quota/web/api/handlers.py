@@ -24,7 +24,7 @@ from ...errors import (
     WishError,
 )
 from ..parts import Parts
-from . import changing, jobs, past, users
+from . import changing, jobs, past, site, users
 from .call import Answer, Call
 from .contract import OPERATIONS, Operation, document, pattern
 from .request import read_body, read_query
@@ -42,6 +42,7 @@ ANSWERS: Mapping[str, Callable[[Call], Awaitable[Answer]]] = {
     "setQuota": changing.set_quota,
     "resetQuota": changing.reset_quota,
     "listChanges": past.list_changes,
+    "getOverview": site.get_overview,
     "listRuns": past.list_runs,
     "reportRun": jobs.report_run,
     "listJobs": jobs.list_jobs,
