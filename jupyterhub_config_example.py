@@ -39,6 +39,12 @@ c.JupyterHub.load_roles = [
         "groups": ["storage-support"],
         "scopes": ["custom:efs-quota:admin"],
     },
+    {
+        "name": "research-lead",
+        "description": "Sees what members of the group hold, and changes their quotas",
+        "users": ["alice"],
+        "scopes": ["custom:efs-quota:manage!group=research"],
+    },
 ]
 
 # --- Where things are ------------------------------------------------------------------

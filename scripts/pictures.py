@@ -107,6 +107,9 @@ def take_all(browser: Browser, base: str, passwords: dict[str, str], folder: Pat
                 if user == "admin":
                     page.goto(f"{base}/services/efs-quota/users")
                     take("users")
+                    page.goto(f"{base}/services/efs-quota/users/carol")
+                    page.wait_for_selector("#treemap .slice, #missing")
+                    page.screenshot(path=folder / f"user-carol-{size}-{scheme}.png", full_page=True)
                     page.goto(f"{base}/services/efs-quota/overview")
                     page.wait_for_selector("#slide:not([hidden])")
                     take_overview(page, folder / f"overview-admin-{size}-{scheme}.png")

@@ -44,6 +44,16 @@ def format_size(size: int) -> str:
     return f"{size / KIB:.1f} KiB"
 
 
+def typed_size(size: int) -> str:
+    """A size as somebody would write it into a setting or a form, exactly: `20Gi`, `1.5Ti`."""
+    for unit, factor in (("Pi", PIB), ("Ti", TIB), ("Gi", GIB), ("Mi", MIB), ("Ki", KIB)):
+        # No more than two digits after the point, and none of them rounded.
+        if size >= factor and size * 100 % factor == 0:
+            whole, hundredths = divmod(size * 100 // factor, 100)
+            return f"{whole}.{hundredths:02}".rstrip("0").rstrip(".") + unit
+    return str(size)
+
+
 def fixed_width_size(size: int) -> str:
     """A size seven wide, right-aligned, as log lines and `check` have always shown it.
 

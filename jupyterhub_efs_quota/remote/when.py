@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import datetime, timezone
 
 from ..errors import SettingsError
-
-_AWAY = re.compile(r"([+-])(\d{1,5})([hdw])", re.ASCII)
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-_ALLOWED = "write 2026-12-24, 2026-12-24 18:00, 2026-12-24T18:00:00Z, +30d, +2w or +12h"
+from ..users.when import read_time
 
 
 def parse(text: str, name: str, now: datetime, *, ends: bool) -> datetime:
-    """A time that was given as `--NAME`. Raises SettingsError.
+    """A time that was given as `--NAME`, as `read_time` reads it. Raises SettingsError.
 
-    Without a zone it is one of this machine's zone. A date alone is the whole day: its end
-    where something ends then (`ends`), else its beginning.
+    Without a zone it is one of this machine's zone.
     """
-    away = _AWAY.fullmatch(text.strip())
     try:
-        if away is not None:
-            step = timedelta(**{_UNITS[away[3]]: int(away[2])})
-            return now + step if away[1] == "+" else now - step
-        return _read(text.strip(), ends=ends)
-    except (ValueError, OverflowError, OSError):
-        raise SettingsError(f"--{name} {text!r} is no time: {_ALLOWED}.") from None
-
-
-def _read(text: str, *, ends: bool) -> datetime:
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-        day = date.fromisoformat(text)
-        day += timedelta(days=1) if ends else timedelta()
-        return datetime.combine(day, time()).astimezone()
-    # Python 3.10 does not know what Z means.
-    moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
-    return moment if moment.tzinfo else moment.astimezone()
+        return read_time(text, now, ends=ends, zone=None)
+    except ValueError as error:
+        raise SettingsError(f"--{name} {error}.") from None
 
 
 def to_api(moment: datetime) -> str:

@@ -14,6 +14,8 @@ from ..quota.limits import Limit, reset, set_by_hand
 from ..quota.record import Record, State
 from ..quota.sizes import format_size
 
+LONGEST_REASON = 500
+
 
 @dataclass(frozen=True)
 class Wish:

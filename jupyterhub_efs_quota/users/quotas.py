@@ -5,10 +5,10 @@ For API, pages and commands alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from ..board import Board
+from ..board import Board, Row
 from ..control.store import ControlStore
 from ..errors import CannotChange
 from ..history.recorder import Recorder
@@ -18,6 +18,7 @@ from ..quota.record import Record
 from ..settings import EFSQuota
 from .change import Change, Wish, reset_quota, set_quota
 from .explain import Explanation, explain
+from .plan import How, Line, Many, Plan, changed, make_plan, still_holds
 
 
 class Quotas:
@@ -61,6 +62,26 @@ class Quotas:
 
         return self._change(user, decide, by, reason, None)
 
+    def plan(self, rows: Iterable[Row], many: Many) -> Plan:
+        """What would come of a change for many users, by the records in the rows."""
+        return make_plan(rows, many, self.limit_of, self._clock(), self._grace_secs)
+
+    def carry_out(self, user: HubUser, many: Many, line: Line, *, by: str) -> Change:
+        """Change a quota as a plan has shown it.
+
+        Raises CannotChange if it would be another change by now, or as `set`.
+        """
+        limit = self.limit_of(user) if many.how is How.RESET else None
+
+        def decide(record: Record) -> Record:
+            after = changed(record, many, limit, self._clock(), self._grace_secs)
+            if not still_holds(line, record, after):
+                raise CannotChange("Something has changed since this was shown.")
+            return after
+
+        wish = many.wish
+        return self._change(user, decide, by, wish.reason, wish.until, create=False)
+
     def explain(self, user: HubUser, record: Record) -> Explanation:
         """Why a user has this quota and this state, and what would change them."""
         return explain(record, user.groups, self._limits, self._clock(), self._grace_secs)
@@ -81,8 +102,10 @@ class Quotas:
         by: str,
         reason: str | None,
         until: datetime | None,
+        *,
+        create: bool = True,
     ) -> Change:
-        with self._store.held(user.name, create=True) as held:
+        with self._store.held(user.name, create=create) as held:
             before = held.read()
             known = before or Record(user.name)
             change = Change(before, decide(known))

@@ -11,7 +11,7 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
-from . import free_api, freeing, jobs, overview
+from . import free_api, freeing, jobs, many, overview
 from .api import handlers as api
 from .bar import Bar
 from .from_hub import Refused, Verify
@@ -25,7 +25,8 @@ from .plotly import PlotlyScript, find_plotly
 from .rescue import BeginRescue, RescueBegan
 from .static_files import StaticFiles
 from .storage import MyStorage
-from .users import AllUsers
+from .user import ChangeQuota, HowFarUser, MeasureUser, OneUser
+from .users import AllUsers, UsersCsv
 from .words import add_filters
 
 _HERE = Path(__file__).parent
@@ -62,6 +63,12 @@ def make_application(
         *freeing.routes(prefix, given),
         *free_api.routes(prefix, given),
         (f"{prefix}users", AllUsers, given),
+        (rf"{prefix}users\.csv", UsersCsv, given),
+        (rf"{prefix}users/([^/]+)", OneUser, given),
+        (rf"{prefix}users/([^/]+)/quota", ChangeQuota, given),
+        (rf"{prefix}users/([^/]+)/measure", MeasureUser, given),
+        (rf"{prefix}users/([^/]+)/measuring", HowFarUser, given),
+        *many.routes(prefix, given),
         *overview.routes(prefix, given),
         (f"{prefix}jobs", jobs.AllJobs, given),
         (f"{prefix}jobs/switch", jobs.SwitchJob, given),

@@ -18,7 +18,7 @@ async def current_record(parts: Parts, user: str) -> tuple[Record | None, str | 
             # No file is a new user; no directory is a store that is not mounted.
             await parts.offload.run_within(READ_TIMEOUT_SECS, parts.store.check)
     except BrokenFile:
-        return row.record if row else None, "Your quota file is damaged; these are older figures."
+        return row.record if row else None, "The quota file is damaged; these are older figures."
     except EFSQuotaError:
         return row.record if row else None, "The store does not answer; these are older figures."
     return record, None

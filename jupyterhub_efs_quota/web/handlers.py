@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from jupyterhub.services.auth import HubOAuthenticated, check_scopes
+from jupyterhub.services.auth import HubOAuthenticated
 from tornado import web
 
+from .api.visitor import ADMIN, READ, Visitor, visitor_of
 from .parts import Parts
 from .static_files import StaticFiles
 
@@ -48,12 +49,22 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
         self.set_header("Cache-Control", "no-store")
 
     @property
+    def visitor(self) -> Visitor:
+        """Who asks, and whom they may see and manage: as for the API."""
+        return visitor_of(self.current_user, set(self.hub_auth.access_scopes))
+
+    @property
     def administers(self) -> bool:
-        """Whether the visitor sees all users."""
-        model = self.current_user or {}
-        return model.get("admin") is True or bool(
-            check_scopes({"custom:efs-quota:admin"}, set(model.get("scopes", [])))
-        )
+        """Whether the visitor sees all there is."""
+        return bool(self.current_user) and self.visitor.may_all(ADMIN)
+
+    @property
+    def table_name(self) -> str:
+        """What the table of users is called, of those whom the visitor sees; "" for nobody."""
+        if not self.current_user:
+            return ""
+        visitor = self.visitor
+        return "All users" if visitor.may_all(READ) else "My group" if visitor.leads else ""
 
     def demand_administrator(self) -> None:
         """Raise a 403 for everybody else."""
@@ -73,6 +84,7 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
             name,
             visitor=self.current_user,
             administers=self.administers,
+            table_name=self.table_name,
             trouble=self.parts.trouble(),
             **values,
         )
@@ -102,6 +114,7 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
             "error.html",
             visitor=None,
             administers=False,
+            table_name="",
             trouble=[],
             status=status_code,
             reason=reason,

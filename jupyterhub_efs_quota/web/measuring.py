@@ -10,7 +10,7 @@ from tornado import web
 
 from ..errors import EFSQuotaError
 from .handlers import Handler
-from .parts import Outcome
+from .parts import Outcome, Parts
 
 # Without a script the button waits this long, then the page says that it goes on.
 BUTTON_WAIT_SECS = 4.0
@@ -26,27 +26,24 @@ class HowFar(Handler):
     @web.authenticated
     async def get(self) -> None:
         """Say how far the measurement of the visitor's home is, or how it ended."""
-        self.write(self.how_far(self.own_name))
-
-    def how_far(self, name: str) -> dict[str, Any]:
-        """As JSON. `known_files`: how many the last measurement found."""
-        so_far = self.parts.so_far(name)
-        row = self.parts.board.get(name)
-        return {
-            "measuring": so_far is not None,
-            "files": so_far.files if so_far else 0,
-            "bytes": so_far.bytes if so_far else 0,
-            "known_files": row.record.usage_files if row and row.record else None,
-            "outcome": None if so_far else self.parts.outcome(name),
-        }
+        self.write(how_far(self.parts, self.own_name))
 
 
-class MeasureAgain(HowFar):
+def how_far(parts: Parts, name: str) -> dict[str, Any]:
+    """How far a home is, as JSON. `known_files`: how many the last measurement found."""
+    so_far = parts.so_far(name)
+    row = parts.board.get(name)
+    return {
+        "measuring": so_far is not None,
+        "files": so_far.files if so_far else 0,
+        "bytes": so_far.bytes if so_far else 0,
+        "known_files": row.record.usage_files if row and row.record else None,
+        "outcome": None if so_far else parts.outcome(name),
+    }
+
+
+class MeasureAgain(Handler):
     """The button."""
-
-    def get_login_url(self) -> str:
-        """Somebody without the script is sent to log in."""
-        return Handler.get_login_url(self)
 
     @web.authenticated
     async def get(self) -> None:
@@ -64,7 +61,7 @@ class MeasureAgain(HowFar):
         measuring = self.parts.measure(name)
         if self.request.headers.get("Accept") == "application/json":
             self.set_status(202)
-            self.write(self.how_far(name))
+            self.write(how_far(self.parts, name))
             return
         with contextlib.suppress(asyncio.TimeoutError, TimeoutError, EFSQuotaError, OSError):
             await asyncio.wait_for(asyncio.shield(measuring), BUTTON_WAIT_SECS)

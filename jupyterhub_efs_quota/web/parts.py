@@ -29,7 +29,9 @@ from ..overview.volume import Gauge
 from ..quota.record import Record
 from ..remeasure import Remeasure
 from ..settings import EFSQuota
+from ..users.plans import Plans
 from ..users.quotas import Quotas
+from .notes import Notes
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +94,9 @@ class Parts:
         # Questions to the history have threads of their own: see `Asking`.
         self.asking = Asking(self.history)
         self.allocated = allocated
+        # What was shown to somebody, and waits for them; what was done, to be said once.
+        self.plans = Plans(clock)
+        self.notes = Notes()
         self.settings = settings or EFSQuota()
         self.gauge = Gauge(clock)
         self._quotas = quotas

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -47,7 +48,7 @@ class MyStorage(Handler):
             free=self.settings["free"],
             plotly=self.settings["plotly"],
             xsrf_token=self.xsrf_token.decode(),
-            **_account(record, memory, now, allocated=parts.allocated),
+            **account(record, memory, now, allocated=parts.allocated),
         )
 
     @property
@@ -55,18 +56,27 @@ class MyStorage(Handler):
         return self.parts.admins_exempt and self.current_user.get("admin") is True
 
 
-def _account(
-    record: Record | None, memory: Memory, now: datetime, *, allocated: bool
+def account(
+    record: Record | None,
+    memory: Memory,
+    now: datetime,
+    *,
+    allocated: bool,
+    names: bool = True,
 ) -> dict[str, Any]:
-    """What the history has to tell, as the template wants it."""
-    found = where(memory.now.summary, allocated=allocated) if memory.now else None
+    """What the history has to tell, as the templates want it.
+
+    Without `names` there are no names of folders and files in it: for who leads a group.
+    """
+    found = where(memory.now.summary, allocated=allocated) if memory.now and names else None
+    changed = _changes(memory, allocated=allocated)
     outlook = _outlook(record, memory, now)
     return {
         "memory": memory,
         "days": _days(memory.points),
         "outlook": outlook,
         "where": found,
-        "changes": _changes(memory, allocated=allocated),
+        "changes": changed if names or changed is None else replace(changed, folders=()),
         "figures": _figures(memory.points, outlook, found),
     }
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from ..quota.sizes import format_size
 from ..service_client import segment
 from ..terminal.names import plain
+from ..terminal.words import took
 
 # Longer names are cut in the middle: a page of a hundred paths stays small.
 LONGEST_NAME = 160
@@ -80,7 +81,9 @@ def percent(share: float) -> str:
     return "under 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
 
 
-_FILTERS = (size, grown, number, moment, iso, day, day_of, name, cut, plain, percent, segment)
+_FILTERS = (
+    size, grown, number, moment, iso, day, day_of, name, cut, plain, percent, segment, took,
+)  # fmt: skip
 
 
 def add_filters(environment: Environment) -> None:

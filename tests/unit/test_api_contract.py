@@ -133,3 +133,33 @@ def test_a_service_is_not_the_user_of_its_name_and_is_called_a_service_on_record
 
 def test_nobody_is_in_a_group_that_the_hub_does_not_tell():
     assert not visitor(f"{READ}!group=course").may(READ, HubUser("anna", groups=None))
+
+
+def test_everybody_s_scope_for_themselves_makes_nobody_a_lead():
+    asks = visitor(f"{READ}!user=teacher", "access:services")
+    assert not asks.leads and not asks.looks_after(HubUser("teacher"))
+    assert asks.may(READ, HubUser("teacher"))
+
+
+@pytest.mark.parametrize("scope", [f"{READ}!group=course", f"{MANAGE}!user=anna"])
+def test_a_lead_looks_after_whom_a_filter_names_and_is_not_one_of_them(scope):
+    asks = visitor(scope, f"{READ}!user=teacher", "access:services")
+    assert asks.leads and asks.looks_after(ANNA) and not asks.looks_after(CARL)
+    assert not asks.looks_after(HubUser("teacher"))
+    assert asks.looks_after(ANNA, MANAGE) is scope.startswith(MANAGE)
+
+
+def test_a_lead_who_is_in_the_group_looks_after_themselves_too():
+    asks = visitor(f"{READ}!group=course", f"{READ}!user=anna", "access:services", name="anna")
+    assert asks.looks_after(ANNA)
+
+
+@pytest.mark.parametrize("scopes", [(READ,), (ADMIN,), (f"{READ}!group=a", MANAGE)])
+def test_who_sees_all_is_no_lead(scopes):
+    asks = visitor(*scopes)
+    assert not asks.leads and asks.looks_after(CARL)
+
+
+def test_a_lead_knows_the_groups_of_their_scopes_and_no_others():
+    asks = visitor(f"{READ}!group=a", f"{MANAGE}!group=b", "other!group=c", f"{READ}!user=group=d")
+    assert asks.groups == {"a", "b"}

@@ -224,6 +224,7 @@ def test_every_route_is_in_the_documentation():
         .replace("([^/]+)", "NAME")
         .replace("(.*)", "…")
         .replace("([0-9a-f]+)\\.", "HASH.")
+        .replace("\\.", ".")
         for rule in application.wildcard_router.rules
         if hasattr(rule.matcher, "regex")
     }

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_efs_quota.quota.sizes import GIB, fixed_width_size, format_size, parse_size
+from jupyterhub_efs_quota.quota.sizes import (
+    GIB,
+    MOST,
+    fixed_width_size,
+    format_size,
+    parse_size,
+    typed_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +98,22 @@ def test_a_size_beyond_all_stores_is_an_error_and_no_record_that_cannot_be_read(
 @given(st.integers(0, 2**60))
 def test_a_number_of_bytes_is_taken_as_it_is(size):
     assert parse_size(size) == parse_size(str(size)) == size
+
+
+@given(st.integers(0, MOST) | st.integers(0, 2**20).map(lambda size: size * 2**30 // 4))
+def test_a_size_as_it_would_be_typed_is_read_as_just_that_size(size):
+    assert parse_size(typed_size(size)) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "typed"),
+    [
+        (0, "0"),
+        (1023, "1023"),
+        (20 * GIB, "20Gi"),
+        (3 * GIB // 2, "1.5Gi"),
+        (200 * 1024**2, "200Mi"),
+    ],
+)
+def test_a_size_is_typed_shortly_where_that_is_exact(size, typed):
+    assert typed_size(size) == typed

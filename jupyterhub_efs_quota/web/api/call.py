@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado import web
-
 from ...board import Row
 from ...hub.client import HubUser
 from ..parts import Parts
+from ..seen import find
 from .visitor import READ, Visitor
-
-NO_SUCH_USER = "There is no such user, or you may not see them."
 
 
 @dataclass(frozen=True)
@@ -30,19 +27,8 @@ class Call:
     name: str = ""
 
     def user(self, scope: str = READ) -> Row:
-        """The user whom the path names, for whom the visitor needs a scope.
-
-        Raises a 404 for one whom they may not see, as for one who is not there, and a 403
-        for one whom they may see but do no more with.
-        """
-        row = self.parts.board.get(self.name)
-        if row is None and self.visitor.own is not None and self.visitor.own.name == self.name:
-            row = Row(self.visitor.own)  # no loop has seen them yet
-        if row is None or not self.visitor.may(READ, row.user):
-            raise web.HTTPError(404, NO_SUCH_USER)
-        if not self.visitor.may(scope, row.user):
-            raise web.HTTPError(403, f"You need the scope {scope} for this user.")
-        return row
+        """The user whom the path names, for whom the visitor needs a scope: see `find`."""
+        return find(self.parts.board, self.visitor, self.name, scope)
 
     def visible(self) -> list[Row]:
         """All users whom the visitor may see."""

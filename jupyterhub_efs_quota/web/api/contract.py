@@ -15,13 +15,14 @@ from typing import Any
 from ...history.events import Outcome
 from ...overview.wanted import MONTHS, MOST_MONTHS, MOST_TOP, TOP
 from ...quota.record import State
+from ...users.change import LONGEST_REASON
 from ...users.table import SORTS
 from .schemas import SCHEMAS, ref
 from .values import Choice, Counts, Flag, JobName, Seconds, Size, Text, Time, Value, Whole
 
 MOST_ROWS, MOST_POINTS, MOST_WAIT_SECS = 1000, 5000, 60.0
 MOST_BODY_BYTES = 64 * 1024
-LONGEST_NAME, LONGEST_REASON, LONGEST_ERROR = 255, 500, 4000
+LONGEST_NAME, LONGEST_ERROR = 255, 4000
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from jupyterhub.services.auth import check_scopes
@@ -56,6 +57,31 @@ class Visitor:
     def is_own(self, name: str) -> bool:
         """Whether they ask about themselves, and may."""
         return self.opens and self.own is not None and self.own.name == name
+
+    def looks_after(self, user: HubUser, scope: str = READ) -> bool:
+        """Whether a scope is theirs for a user, and not just for being that user."""
+        if self.may_all(scope):
+            return True
+        return any(allowed_for(each, self._for_others, user) for each in _ENOUGH[scope])
+
+    @property
+    def leads(self) -> bool:
+        """Whether they may look after some users, and not after all."""
+        return not self.may_all(READ) and any(
+            scope.partition("!")[0] in _ENOUGH[READ] for scope in self._for_others
+        )
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        """The groups whom they look after, by name."""
+        parts = (scope.partition("!group=") for scope in self._for_others)
+        return frozenset(group for scope, _, group in parts if group and scope in _ENOUGH[READ])
+
+    @cached_property
+    def _for_others(self) -> frozenset[str]:
+        """The scopes but for those that everybody has for themselves."""
+        own = f"!user={self.own.name}" if self.own is not None else None
+        return frozenset(each for each in self.scopes if own is None or not each.endswith(own))
 
     @property
     def may_anything(self) -> bool:

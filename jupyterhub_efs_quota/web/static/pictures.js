@@ -1,4 +1,4 @@
-/* The pictures on the page of one's own storage: the curve and the treemap, by plotly, from
+/* The pictures on the pages of one user's storage: the curve and the treemap, by plotly, from
    the figures in the page. Everything in them stands in the page's tables too. */
 "use strict";
 
@@ -151,10 +151,10 @@
 
   const pictures = [];
   if (curve && figures.times.length > 1) {
-    pictures.push([curve, drawCurve, "A curve of what you used in the last weeks, with your quota as a line. Its figures are in the table “Day by day”."]);
+    pictures.push([curve, drawCurve, "A curve of what was used in the last weeks, with the quota as a line. Its figures are in the table “Day by day”."]);
   }
   if (treemap && figures.treemap && figures.treemap.bytes[0] > 0) {
-    pictures.push([treemap, drawTreemap, "A map of your folders by size. The same folders are in the list below."]);
+    pictures.push([treemap, drawTreemap, "A map of the folders by size. The same folders are in the list below."]);
   }
   registerLocale();
   for (const [place, draw, words] of pictures) {

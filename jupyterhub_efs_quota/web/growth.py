@@ -1,0 +1,31 @@
+"""By how much everybody's usage grew, for the table of users. Asks the history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..errors import HistoryError
+from ..history.history import History
+from .memory import WITHIN_SECS
+from .parts import Parts
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The growth in 30 days by name; `missing` says why it is not known, None if it is."""
+
+    by_name: Mapping[str, int | None] = field(default_factory=dict)
+    missing: str | None = None
+
+
+async def growth_of_all(parts: Parts) -> Growth:
+    """Ask for it; what cannot be had is said, and is no error."""
+    if not parts.history.keeps_summaries:
+        return Growth(missing="No history is kept here, so nothing is known of growth.")
+    try:
+        asked = parts.asking.ask(History.month_growth)
+        return Growth(await asyncio.wait_for(asked, WITHIN_SECS))
+    except (HistoryError, asyncio.TimeoutError, TimeoutError):
+        return Growth(missing="The history does not answer now, so nothing is said of growth.")
