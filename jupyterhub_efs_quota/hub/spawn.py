@@ -24,10 +24,11 @@ from ..measure.workers.workers import Workers
 from ..offload import Offload
 from ..quota.messages import checked
 from ..quota.record import Record, State
-from ..remeasure import Remeasure
+from ..remeasure import Remeasure, utcnow
 from ..settings import EFSQuota, resolve
 from .environment import put_variables, variables
 from .learn import SystemUser, directory, told_by
+from .progress import progress_text
 from .refusal import refusal
 
 Hook = Callable[[Any], Awaitable[None]]
@@ -59,6 +60,7 @@ class SpawnGate:
     def __init__(self, settings: EFSQuota) -> None:
         self._settings = settings
         self._homes = settings.homes()
+        self._foresight = settings.foresight()
         self._store = ControlStore(settings.quota_control)
         self._offload = Offload(_READERS)
         # Of their own, so that a home that hangs keeps nobody's record from being read.
@@ -87,6 +89,7 @@ class SpawnGate:
         self._tell_server(spawner, record)
         if record is None or not record.quota_enabled or record.quota_state is State.OK:
             DECISIONS.labels("allowed").inc()
+            self._tell_user(spawner, record)
             return
         if record.quota_state is not State.LOCKOUT:
             DECISIONS.labels("warned").inc()
@@ -99,15 +102,31 @@ class SpawnGate:
                 self._refuse(spawner, checked(record)[1], f"{user} is in lockout")
             self._tell_server(spawner, record)
             DECISIONS.labels("unlocked").inc()
-        if record.quota_state is not State.OK:
-            tell(spawner, checked(record)[1])
+        self._tell_user(spawner, record)
+
+    def _tell_user(self, spawner: Any, record: Record | None) -> None:
+        """Say in the progress how the user stands and what is to come. Decides nothing."""
+        if record is None:
+            return
+        try:
+            text = progress_text(
+                record,
+                utcnow(),
+                self._foresight,
+                always=self._settings.show_on_hub_pages,
+                exempt=self._exempt(spawner),
+            )
+            tell(spawner, text)
+        except Exception as error:
+            spawner.log.warning("The user is not told of their storage: %s", error)
 
     def _tell_server(self, spawner: Any, record: Record | None) -> None:
         """Put the user's figures into the server's environment. Decides nothing."""
         if not self._settings.storage_environment:
             return
         try:
-            put_variables(spawner, variables(record) if record is not None else {})
+            told = variables(record, utcnow(), self._foresight) if record is not None else {}
+            put_variables(spawner, told)
         except Exception as error:
             spawner.log.warning("The server is not told of its storage: %s", error)
 

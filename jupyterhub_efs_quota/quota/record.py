@@ -43,6 +43,7 @@ class Record:
       A `quota_bytes` that differs from it was changed by hand.
     - `quota_until`: when a quota that was set for a time ends; `quota_reason`: why it was set.
     - `over_since`: when the user went over, which is the start of the grace time.
+    - `full_at`: when the home is full, if it goes on growing as it does; see `ahead.py`.
     - `home`: the home's directory, where the spawner knows better than the mapping.
     - `extra`: keys that we do not know, kept as they are.
     """
@@ -73,6 +74,7 @@ class Record:
     quota_until: datetime | None = None
     quota_reason: str | None = None
     over_since: datetime | None = None
+    full_at: datetime | None = None
     home: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -268,5 +270,6 @@ _READ: dict[str, Any] = {
     "quota_until": parse_time,
     "quota_reason": _text,
     "over_since": parse_time,
+    "full_at": parse_time,
     "home": _text,
 }

@@ -11,7 +11,7 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
-from . import free_api, freeing, jobs
+from . import freeing, jobs
 from .api import handlers as api
 from .bar import Bar
 from .from_hub import Refused, Verify
@@ -59,7 +59,6 @@ def make_application(
         (f"{prefix}measuring", HowFar, given),
         (f"{prefix}bar", Bar, given),
         *freeing.routes(prefix, given),
-        *free_api.routes(prefix, given),
         (f"{prefix}users", AllUsers, given),
         (f"{prefix}jobs", jobs.AllJobs, given),
         (f"{prefix}jobs/switch", jobs.SwitchJob, given),

@@ -33,5 +33,11 @@ class Bar(Handler):
     async def get(self) -> None:
         """Answer with a page that tells it, or that has nothing to tell."""
         record, _ = await current_record(self.parts, self.own_name)
-        view = usage_view(record, self.parts.clock()) if record else None
-        self.page("bar.html", view=view, hub_origin=self._hub)
+        now, foresight = self.parts.clock(), self.parts.foresight
+        self.page(
+            "bar.html",
+            view=usage_view(record, now) if record else None,
+            lock=foresight.lock(record, now) if record and not self.keeps_servers else None,
+            full=foresight.full_soon(record, now) if record else None,
+            hub_origin=self._hub,
+        )

@@ -55,6 +55,11 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
             check_scopes({"custom:efs-quota:admin"}, set(model.get("scopes", [])))
         )
 
+    @property
+    def keeps_servers(self) -> bool:
+        """Whether the visitor keeps their servers in a lockout, as an administrator may."""
+        return self.parts.admins_exempt and self.current_user.get("admin") is True
+
     def demand_administrator(self) -> None:
         """Raise a 403 for everybody else."""
         if not self.administers:

@@ -24,6 +24,7 @@ from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
 from ..metrics.exposition import Exposition
 from ..offload import Offload
+from ..quota.ahead import Foresight
 from ..quota.record import Record
 from ..remeasure import Remeasure
 from ..users.quotas import Quotas
@@ -48,6 +49,7 @@ class Parts:
 
     `remeasure`, `quotas` and `jobs` are None where the settings are bad: then nothing can be
     measured, changed or reported. `allocated`: which size the quotas are judged by.
+    `foresight` says what is to come for a user.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Parts:
         freeing: Freeing | None = None,
         quotas: Quotas | None = None,
         jobs: Jobs | None = None,
+        foresight: Foresight | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -86,6 +89,7 @@ class Parts:
         # Questions to the history have threads of their own: see `Asking`.
         self.asking = Asking(self.history)
         self.allocated = allocated
+        self.foresight = foresight or Foresight()
         self._quotas = quotas
         self._jobs = jobs
         self._counted = counted

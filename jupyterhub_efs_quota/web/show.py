@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..quota.record import Record, State
+from ..quota.times import ago
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         state="no quota" if exempt else record.quota_state.value,
         tone="secondary" if exempt else _TONES[record.quota_state],
         meaning=meaning,
-        age=age(record.stopped, now),
+        age=ago(record.stopped, now),
         measured=record.stopped,
         unreadable=record.unreadable or 0,
         left=record.quota_bytes - record.actual_bytes if counts else None,
@@ -99,15 +100,3 @@ def _percent(fraction: float) -> str:
 
 def _left_files(record: Record) -> int | None:
     return record.quota_files - (record.usage_files or 0) if record.quota_files else None
-
-
-def age(then: datetime | None, now: datetime) -> str:
-    """How long ago a time was, in words."""
-    if then is None:
-        return ""
-    secs = max(0, int((now - then).total_seconds()))
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        count = secs // length
-        if count:
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from tornado import web
 
 from ..history.reading import Point
+from ..quota.ahead import Foresight, Lock, outlook
 from ..quota.changes import Changes, changes
-from ..quota.forecast import Forecast, Outlook, forecast
+from ..quota.forecast import Forecast, Outlook
 from ..quota.record import Record
+from ..quota.times import time_left
 from .current import current_record
 from .handlers import Handler
 from .memory import Memory, remember
@@ -35,7 +38,7 @@ class MyStorage(Handler):
         )
         self.page(
             "mine.html",
-            view=usage_view(record, now, keeps_servers=self._exempt) if record else None,
+            view=usage_view(record, now, keeps_servers=self.keeps_servers) if record else None,
             problem=problem,
             measuring=parts.measuring(name),
             said=self.get_query_argument("said", ""),
@@ -43,11 +46,30 @@ class MyStorage(Handler):
             plotly=self.settings["plotly"],
             xsrf_token=self.xsrf_token.decode(),
             **_account(record, memory, now, allocated=parts.allocated),
+            coming=_coming(record, memory, now, parts.foresight, exempt=self.keeps_servers),
         )
 
-    @property
-    def _exempt(self) -> bool:
-        return self.parts.admins_exempt and self.current_user.get("admin") is True
+
+@dataclass(frozen=True)
+class Coming:
+    """What is to come: the lockout, the time that is left ("": none), and when it is soon full."""
+
+    lock: Lock | None = None
+    left: str = ""
+    full_soon: datetime | None = None
+
+
+def _coming(
+    record: Record | None, memory: Memory, now: datetime, foresight: Foresight, *, exempt: bool
+) -> Coming:
+    if record is None:
+        return Coming()
+    if memory.points:
+        # As fresh as the curve; the record says what the last measurement foretold.
+        record = replace(record, full_at=_outlook(record, memory, now).when)
+    lock = None if exempt else foresight.lock(record, now)
+    left = time_left(lock.at, now) if lock else ""
+    return Coming(lock, left, foresight.full_soon(record, now))
 
 
 def _account(
@@ -55,30 +77,19 @@ def _account(
 ) -> dict[str, Any]:
     """What the history has to tell, as the template wants it."""
     found = where(memory.now.summary, allocated=allocated) if memory.now else None
-    outlook = _outlook(record, memory, now)
+    expected = _outlook(record, memory, now)
     return {
         "memory": memory,
         "days": _days(memory.points),
-        "outlook": outlook,
+        "outlook": expected,
         "where": found,
         "changes": _changes(memory, allocated=allocated),
-        "figures": _figures(memory.points, outlook, found),
+        "figures": _figures(memory.points, expected, found),
     }
 
 
 def _outlook(record: Record | None, memory: Memory, now: datetime) -> Forecast:
-    """The forecast, of bytes or of files, whichever is sooner full."""
-    if record is None or not record.quota_enabled:
-        return Forecast(Outlook.UNKNOWN)
-    points = [point for point in memory.points if point.complete]
-    bytes_ = forecast([(point.started, point.counted) for point in points], record.quota_bytes, now)
-    if not record.quota_files:
-        return bytes_
-    counted = [(point.started, point.files) for point in points if point.files is not None]
-    files = forecast(counted, record.quota_files, now)
-    if files.when and (bytes_.when is None or files.when < bytes_.when):
-        return files
-    return bytes_
+    return outlook(record, memory.points, now) if record else Forecast(Outlook.UNKNOWN)
 
 
 def _changes(memory: Memory, *, allocated: bool) -> Changes | None:
@@ -93,12 +104,12 @@ def _days(points: Any) -> list[Point]:
     return [last[day] for day in sorted(last, reverse=True)]
 
 
-def _figures(points: Any, outlook: Forecast, found: Where | None) -> dict[str, Any]:
+def _figures(points: Any, expected: Forecast, found: Where | None) -> dict[str, Any]:
     """What the pictures are made of."""
     return {
         "times": [point.started.isoformat() for point in points],
         "used": [point.counted for point in points],
         "quota": [point.quota_bytes for point in points],
-        "full": outlook.when.isoformat() if outlook.when else None,
+        "full": expected.when.isoformat() if expected.when else None,
         "treemap": treemap(found.home) if found else None,
     }
