@@ -42,6 +42,12 @@ LOOK_SECS = 30.0
 class FreeHandler(Handler):
     """What these have in common: the desk, and the visitor's own record."""
 
+    async def prepare(self) -> None:
+        """As the other pages; a service is turned away whatever it asks."""
+        await super().prepare()
+        if self.current_user:
+            _ = self.own_name
+
     @property
     def desk(self) -> Desk:
         """The desk. Raises a 503 where the settings are bad."""
