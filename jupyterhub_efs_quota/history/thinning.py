@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from .database import Database
+from .rows import each
 from .tables import (
     MICROSECOND,
     actions,
@@ -36,7 +37,6 @@ from .tables import (
     users,
     writers,
 )
-from .writing import each
 
 EVERY = timedelta(days=1)
 # What one transaction takes: short enough that nobody minds to wait for it.

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Column,
     Connection,
-    Table,
-    Text,
-    bindparam,
-    cast,
-    column,
     func,
-    insert,
-    or_,
     select,
     type_coerce,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..quota.limits import GRANDFATHERED, HAND
 from ..quota.record import Record
 from .events import Action, ActionKind, Event, Judged, Measurement, Run, record_text
+from .rows import Row, among, append, insert_new, upsert
 from .tables import (
     MICROSECOND,
-    Moment,
     actions,
     latest,
     measurements,
@@ -47,13 +37,9 @@ from .tables import (
 WEEK, MONTH = timedelta(days=7), timedelta(days=30)
 _MOST_INTEGER = 2**63 - 1
 _MOST_TEXT = 4000
-# How many values one statement takes, well below the least that a database allows.
-_MANY = 500
 _DAY = timedelta(days=1) // MICROSECOND
 # The days from a Monday to that of 1970-01-01.
 _TO_THURSDAY = 3
-
-Row = dict[str, Any]
 
 
 def write(connection: Connection, writer: str, events: Sequence[tuple[int, Event]]) -> None:
@@ -67,7 +53,7 @@ def write(connection: Connection, writer: str, events: Sequence[tuple[int, Event
         return
     write_events(connection, [event for _, event in fresh])
     last, seen = fresh[-1][0], _times(event for _, event in fresh)
-    _upsert(
+    upsert(
         connection, writers, ["id"], [{"id": writer, "last": last, "seen": number_of(max(seen))}]
     )
 
@@ -83,7 +69,7 @@ def write_events(connection: Connection, events: Sequence[Event]) -> None:
     _judged(connection, ids, [event for event in events if isinstance(event, Judged)])
     _last_measured(connection, ids, measured)
     _acted(connection, ids, [event for event in events if isinstance(event, Action)])
-    _many(connection, runs, [_run(event) for event in events if isinstance(event, Run)])
+    append(connection, runs, [_run(event) for event in events if isinstance(event, Run)])
 
 
 def listed(connection: Connection, names: Collection[str], now: datetime) -> None:
@@ -93,8 +79,9 @@ def listed(connection: Connection, names: Collection[str], now: datetime) -> Non
     gone = [row.id for row in found if row.name not in there and row.gone is None]
     back = [row.id for row in found if row.name in there and row.gone is not None]
     for ids, time in ((gone, now), (back, None)):
-        for some in _slices(ids):
-            connection.execute(update(users).where(users.c.id.in_(some)).values(gone=time))
+        if ids:
+            these = among(connection, users.c.id, ids)
+            connection.execute(update(users).where(these).values(gone=time))
 
 
 def user_ids(connection: Connection, names: Collection[str]) -> dict[str, int]:
@@ -102,12 +89,7 @@ def user_ids(connection: Connection, names: Collection[str]) -> dict[str, int]:
     ids = _known_ids(connection, sorted(names))
     missing = sorted(set(names) - ids.keys())
     if missing:
-        for some in _slices(missing):
-            connection.execute(
-                _insert(connection, users)
-                .values([{"name": name} for name in some])
-                .on_conflict_do_nothing(index_elements=["name"])
-            )
+        insert_new(connection, users, [{"name": name} for name in missing])
         ids.update(_known_ids(connection, missing))
     return ids
 
@@ -120,20 +102,17 @@ def clean(text: str) -> str:
 
 
 def _known_ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
-    ids: dict[str, int] = {}
-    for some in _slices(names):
-        rows = connection.execute(select(users.c.name, users.c.id).where(users.c.name.in_(some)))
-        ids.update((name, number) for name, number in rows)
-    return ids
+    these = among(connection, users.c.name, names)
+    rows = connection.execute(select(users.c.name, users.c.id).where(these))
+    return {row.name: row.id for row in rows}
 
 
 def _measured(
     connection: Connection, ids: Mapping[str, int], events: Sequence[Measurement]
 ) -> None:
     rows = [_measurement(ids[event.user], event) for event in events]
-    if rows:
-        # A user's home is measured once at a time: the same start is the same measurement.
-        _insert_all(connection, measurements, rows, lambda to: to.on_conflict_do_nothing())
+    # A user's home is measured once at a time: the same start is the same measurement.
+    insert_new(connection, measurements, rows)
     newest: dict[tuple[int, int], Row] = {}
     for event in events:
         if event.summary is not None:
@@ -145,7 +124,7 @@ def _measured(
                 "data": event.summary,
             }
     kept = _in_order(newest)
-    _upsert(connection, summaries, ["user_id", "week"], kept, younger="started")
+    upsert(connection, summaries, ["user_id", "week"], kept, younger="started")
 
 
 def week_number(time: datetime) -> int:
@@ -195,10 +174,10 @@ def _judged(connection: Connection, ids: Mapping[str, int], events: Sequence[Jud
         if not late:
             stands[user] = rows[user] = row
             whole[user] = {"user_id": user, "record": record_text(event.record)}
-    _many(connection, state_changes, changed)
+    append(connection, state_changes, changed)
     _acted(connection, ids, quotas)
-    _upsert(connection, latest, ["user_id"], _in_order(rows), younger="seen")
-    _upsert(connection, records, ["user_id"], _in_order(whole))
+    upsert(connection, latest, ["user_id"], _in_order(rows), younger="seen")
+    upsert(connection, records, ["user_id"], _in_order(whole))
 
 
 def _standings(connection: Connection, user_ids: Sequence[int]) -> dict[int, Row]:
@@ -208,13 +187,10 @@ def _standings(connection: Connection, user_ids: Sequence[int]) -> dict[int, Row
         type_coerce(latest.c[name], BigInteger) if name == "seen" else latest.c[name]
         for name in names
     ]
-    found: dict[int, Row] = {}
-    for some in _slices(user_ids):
-        mine = select(*columns).where(latest.c.user_id.in_(some)).order_by(latest.c.user_id)
-        # Held, so that another service does not put the same change on record.
-        for row in connection.execute(mine.with_for_update()):
-            found[row[0]] = dict(zip(names, row, strict=True))
-    return found
+    mine = select(*columns).where(among(connection, latest.c.user_id, user_ids))
+    # Held, so that another service does not put the same change on record.
+    rows = connection.execute(mine.order_by(latest.c.user_id).with_for_update())
+    return {row[0]: dict(zip(names, row, strict=True)) for row in rows}
 
 
 def _standing(user_id: int, event: Judged, record: Record | None = None) -> Row:
@@ -321,9 +297,9 @@ def _last_measured(
             }
     own = ("measured", "secs", "allocated", "dirs", "unreadable", "complete", "timed_out")
     rows = _in_order(newest)
-    _upsert(connection, latest, ["user_id"], rows, younger="measured", columns=own)
-    for some in _slices(sorted(newest)):
-        _compute_growth(connection, some)
+    upsert(connection, latest, ["user_id"], rows, younger="measured", columns=own)
+    if newest:
+        _compute_growth(connection, sorted(newest))
 
 
 def _compute_growth(connection: Connection, user_ids: Sequence[int]) -> None:
@@ -344,7 +320,7 @@ def _compute_growth(connection: Connection, user_ids: Sequence[int]) -> None:
     counted = now_counted.scalar_subquery()
     connection.execute(
         update(latest)
-        .where(latest.c.user_id.in_(user_ids))
+        .where(among(connection, latest.c.user_id, user_ids))
         .values(week_growth=counted - counted_at(WEEK), month_growth=counted - counted_at(MONTH))
     )
 
@@ -369,7 +345,7 @@ def _acted(connection: Connection, ids: Mapping[str, int], events: Sequence[Acti
         }
         for event in events
     ]
-    _many(connection, actions, rows)
+    append(connection, actions, rows)
 
 
 def _run(event: Run) -> Row:
@@ -384,83 +360,6 @@ def _run(event: Run) -> Row:
     }
 
 
-def _many(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    if rows:
-        connection.execute(insert(table), rows)
-
-
-def _insert(connection: Connection, table: Table) -> Any:
-    """An `insert` that knows what to do about rows that are there already."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
-
-
-def _upsert(
-    connection: Connection,
-    table: Table,
-    key: Sequence[str],
-    rows: Sequence[Row],
-    *,
-    younger: str | None = None,
-    columns: Collection[str] = (),
-) -> None:
-    """Insert rows; where there is one already change it (of `columns` only, if given).
-
-    `younger`: the column with the time, by which an older row never replaces a younger one.
-    """
-    if not rows:
-        return
-    new = _insert(connection, table).excluded
-    changed = {name: new[name] for name in rows[0] if name not in key}
-    if columns:
-        changed = {name: value for name, value in changed.items() if name in columns}
-    where = None
-    if younger is not None:
-        where = or_(table.c[younger].is_(None), table.c[younger] <= new[younger])
-    conflict = {"index_elements": key, "set_": changed, "where": where}
-    _insert_all(connection, table, rows, lambda to: to.on_conflict_do_update(**conflict))
-
-
-def each(connection: Connection, statement: Any, rows: Sequence[Row]) -> None:
-    """Execute a statement for each row, with none of what SQLAlchemy does for each of them.
-
-    A cycle has 40,000, and takes half as long. The values are what columns hold: times as
-    numbers.
-    """
-    compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
-    order = compiled.positiontup
-    values = rows if order is None else list(map(itemgetter(*order), rows))
-    connection.exec_driver_sql(str(compiled), values)
-
-
-def _insert_all(
-    connection: Connection,
-    table: Table,
-    rows: Sequence[Row],
-    unless: Callable[[Any], Any],
-) -> None:
-    """Insert rows; `unless` adds to the statement what is done with those that are there."""
-    if not rows:
-        return
-    if connection.dialect.name != "postgresql" or table is summaries:
-        each(connection, unless(_insert(connection, table)), rows)
-        return
-    # One statement for all of them, in JSON: PostgreSQL answers once, not for each row, and
-    # nothing is done in Python for each value. Summaries are bytes, which JSON has none of.
-    columns = [table.c[name] for name in rows[0]]
-    kinds = [column(each.name, _stored(each)) for each in columns]
-    given = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON))
-    source = select(given.table_valued(*kinds).render_derived(with_types=True))
-    statement = unless(postgresql.insert(table).from_select(columns, source))
-    compiled = statement.compile(dialect=connection.dialect)
-    connection.exec_driver_sql(str(compiled), {"rows": json.dumps(rows)})
-
-
-def _stored(column: Column[Any]) -> Any:
-    """The type of a column; moments come as the numbers that they are stored as."""
-    return BigInteger() if isinstance(column.type, Moment) else column.type
-
-
 def _whole(number: int | None) -> int | None:
     """A number that a column takes: a hand may have written any into a control file."""
     if number is None or -_MOST_INTEGER <= number <= _MOST_INTEGER:
@@ -471,11 +370,6 @@ def _whole(number: int | None) -> int | None:
 def _in_order(rows: Mapping[Any, Row]) -> list[Row]:
     # Two processes that write the same rows in the same order do not wait for each other.
     return [rows[key] for key in sorted(rows)]
-
-
-def _slices(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), _MANY):
-        yield items[start : start + _MANY]
 
 
 def _times(events: Iterable[Event]) -> list[datetime]:
