@@ -85,6 +85,7 @@ SHOWN = {
     "free-carol-wide-light": "free-space",
 }
 SIZES = {"wide": (1280, 700), "narrow": (320, 700)}
+PATIENCE_MSECS = 180_000
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -146,6 +147,7 @@ class Visitors:
                 color_scheme="dark" if scheme == "dark" else "light",
                 viewport={"width": width, "height": height},
             )
+            page.set_default_timeout(PATIENCE_MSECS)
             page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
             log_in(page, self._base, user, self._passwords[user])
             self._pages[user, size, scheme] = page
@@ -153,14 +155,14 @@ class Visitors:
 
 
 def take_all(visitors: Visitors, base: str, folder: Path, wanted: str) -> None:
-    """Take those pictures that have the wanted text in their name."""
+    """Take those pictures in whose name the wanted expression is found."""
     for picture in PICTURES:
-        if wanted not in picture.name:
-            continue
         for scheme in picture.schemes:
             for size in picture.sizes:
-                page = visitors.page(picture.user, size, scheme)
                 name = f"{picture.name}-{size}-{scheme}"
+                if not re.search(wanted, name):
+                    continue
+                page = visitors.page(picture.user, size, scheme)
                 take(page, base, picture, folder / f"{name}.png")
                 if page.evaluate("document.documentElement.scrollWidth") > SIZES[size][0]:
                     visitors.complaints.append(f"{name} is wider than the screen")
@@ -171,7 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("said", type=Path, help="what the demo printed")
     parser.add_argument("folder", type=Path, help="where all pictures go")
-    parser.add_argument("--only", default="", help="those with this in their name")
+    parser.add_argument("--only", default="", help="those whose name this expression fits")
     parser.add_argument("--shown", type=Path, help="where the shown ones go, under their names")
     asked = parser.parse_args()
 

@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 from ..freeing.listing import By, Order
 from ..freeing.paths import Names, of_text
 from ..quota.summary import Folder, Summary, Sums
-from .free_view import Row, at, files_of, opening, pick, shown
+from .free_view import Row, at, opening, pick, shown
+from .words import number
 from .words import size as shown_size
 
 # Rows of the tree; what is lighter is found by opening folders.
@@ -119,7 +120,7 @@ def _row(names: Names, above: Names, depth: int, folder: Folder, *, allocated: b
         pick(names),
         shown(names[len(above) :]) + "/",
         shown_size(folder.sums[allocated]),
-        files_of(folder.sums.files),
+        number(folder.sums.files),
         open=opening(names),
         depth=min(depth, _DEEPEST),
         changed=None if folder.newest is None else at(folder.newest),

@@ -86,7 +86,7 @@ def suggested(candidates: Iterable[Candidate]) -> list[Row]:
             pick(each.names),
             shown(each.names),
             shown_size(each.bytes),
-            files_of(each.files),
+            number(each.files),
             kind=each.kind,
             open=opening(each.names[:-1]),
             checked=True,
@@ -114,7 +114,7 @@ def junk(summary: Summary, *, allocated: bool) -> list[Row]:
             pick(names := of_text(place.path)),
             shown(names),
             shown_size(place.sums[allocated]),
-            files_of(place.sums.files),
+            number(place.sums.files),
             kind=place.kind,
             open=opening(names[:-1]),
         )
@@ -162,7 +162,7 @@ def _entry(above: Names, entry: Entry, known: Mapping[bytes, Sums], *, allocated
         pick(names, entry.inode),
         shown((entry.name,)) + ("/" if folder else ""),
         size,
-        files_of(sums.files) if folder and sums else "",
+        number(sums.files) if folder and sums else "",
         kind=_type(entry),
         open=opening(names) if folder else "",
         problem="" if entry.own else "belongs to somebody else",
@@ -207,7 +207,7 @@ def confirmation(weighed: Sequence[Weighed], *, allocated: bool) -> Confirmation
                 pick(names, each.choice.inode),
                 shown(names),
                 _at_least(shown_size(weight.sums[allocated]), weight.complete),
-                _at_least(files_of(weight.sums.files), weight.complete),
+                _at_least(number(weight.sums.files), weight.complete),
             )
         )
     return Confirmation(
@@ -239,7 +239,7 @@ def limbo_rows(notes: Iterable[Note], limbo_days: float, *, allocated: bool) -> 
             note.key,
             shown(note.names),
             shown_size(note.sums[allocated]) if note.sums else "",
-            files_of(note.sums.files) if note.sums else "",
+            number(note.sums.files) if note.sums else "",
             moment(note.time),
             moment(note.due(limbo_days)),
         )

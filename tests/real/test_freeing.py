@@ -130,7 +130,7 @@ async def test_what_is_in_limbo_is_deleted_for_good_after_a_second_question(hub,
     await visit.delete("data")
     key = (await visit.page()).find(id="limbo").find("input", {"name": "key"})["value"]
     asked = parsed(await visit.send("free/limbo", how="empty", key=key))
-    assert "100 bytes in 1 files" in asked.find(id="count").text
+    assert "100 bytes in 1 file." in asked.find(id="count").text
     assert (await visit.page()).find(id="limbo") is not None
     await visit.send("free/limbo", how="sure", key=key)
     assert (await visit.page()).find(id="limbo") is None
