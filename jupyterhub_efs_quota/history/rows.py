@@ -18,7 +18,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     LargeBinary,
+    Subquery,
     Table,
+    TableValuedAlias,
     Text,
     any_,
     bindparam,
@@ -85,6 +87,25 @@ def among(connection: Connection, asked: Column[Any], values: Sequence[Any]) -> 
         return asked == any_(bindparam(None, list(values), type_=kind, unique=True))
     given = func.json_each(bindparam(None, json.dumps(list(values)), type_=Text, unique=True))
     return asked.in_(select(given.table_valued("value").c.value))
+
+
+def pairs(connection: Connection, values: Sequence[tuple[int, int]]) -> TableValuedAlias | Subquery:
+    """Pairs of whole numbers as a table with the columns `one` and `other`."""
+    columns = (column("one", BigInteger), column("other", BigInteger))
+    if connection.dialect.name == "postgresql":
+        kind = postgresql.ARRAY(BigInteger)
+        both = (
+            bindparam(None, list(each), type_=kind, unique=True)
+            for each in zip(*values, strict=True)
+        )
+        return func.unnest(*both).table_valued(*columns).render_derived()
+    given = func.json_each(bindparam(None, json.dumps(values), type_=Text, unique=True))
+    row = given.table_valued("value").c.value
+    at = (
+        func.json_extract(row, f"$[{place}]").label(column.name)
+        for place, column in enumerate(columns)
+    )
+    return select(*at).subquery()
 
 
 def each(connection: Connection, statement: Any, rows: Sequence[Row]) -> None:

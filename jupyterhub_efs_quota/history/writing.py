@@ -19,7 +19,7 @@ from sqlalchemy import (
 from ..quota.limits import GRANDFATHERED, HAND
 from ..quota.record import Record
 from .events import Action, ActionKind, Event, Judged, Measurement, Run, record_text
-from .rows import Row, among, append, insert_new, upsert
+from .rows import Row, among, append, insert_new, pairs, upsert
 from .tables import (
     MICROSECOND,
     actions,
@@ -284,6 +284,8 @@ def _last_measured(
                 "unreadable": _whole(event.unreadable),
                 "complete": event.complete,
                 "timed_out": event.timed_out,
+                "week_growth": None,
+                "month_growth": None,
                 # For a row that nobody has judged yet.
                 "seen": number_of(event.started),
                 "state": "ok",
@@ -295,34 +297,41 @@ def _last_measured(
                 "enabled": True,
                 "lockout_enabled": True,
             }
-    own = ("measured", "secs", "allocated", "dirs", "unreadable", "complete", "timed_out")
-    rows = _in_order(newest)
-    upsert(connection, latest, ["user_id"], rows, younger="measured", columns=own)
-    if newest:
-        _compute_growth(connection, sorted(newest))
+    for user, (week, month) in _growth(connection, newest).items():
+        newest[user].update(week_growth=week, month_growth=month)
+    own = (
+        *("measured", "secs", "allocated", "dirs", "unreadable", "complete", "timed_out"),
+        *("week_growth", "month_growth"),
+    )
+    upsert(connection, latest, ["user_id"], _in_order(newest), younger="measured", columns=own)
 
 
-def _compute_growth(connection: Connection, user_ids: Sequence[int]) -> None:
+def _growth(connection: Connection, newest: Mapping[int, Row]) -> dict[int, tuple[int, int]]:
+    """By how many bytes users grew in the week and the month before a measurement.
+
+    Who is not known for so long: since the first measurement.
+    """
+    if not newest:
+        return {}
+    asked = pairs(connection, [(user, row["measured"]) for user, row in newest.items()])
+
     def counted_at(span: timedelta) -> Any:
-        """What was counted that long before the last measurement, else at the very first."""
+        """What was counted that long before, else at the very first."""
         mine = select(measurements.c.counted).where(
-            measurements.c.user_id == latest.c.user_id, measurements.c.counted >= 0
+            measurements.c.user_id == asked.c.one, measurements.c.counted >= 0
         )
-        ago = type_coerce(latest.c.measured, BigInteger) - span // timedelta(microseconds=1)
+        ago = asked.c.other - span // MICROSECOND
         before = mine.where(type_coerce(measurements.c.started, BigInteger) <= ago)
         before = before.order_by(measurements.c.started.desc()).limit(1)
         first = mine.order_by(measurements.c.started).limit(1)
         return func.coalesce(before.scalar_subquery(), first.scalar_subquery())
 
-    now_counted = select(measurements.c.counted).where(
-        measurements.c.user_id == latest.c.user_id, measurements.c.started == latest.c.measured
-    )
-    counted = now_counted.scalar_subquery()
-    connection.execute(
-        update(latest)
-        .where(among(connection, latest.c.user_id, user_ids))
-        .values(week_growth=counted - counted_at(WEEK), month_growth=counted - counted_at(MONTH))
-    )
+    found = connection.execute(select(asked.c.one, counted_at(WEEK), counted_at(MONTH)))
+    return {
+        user: (newest[user]["counted"] - week, newest[user]["counted"] - month)
+        for user, week, month in found
+        if week is not None
+    }
 
 
 def _acted(connection: Connection, ids: Mapping[str, int], events: Sequence[Action]) -> None:

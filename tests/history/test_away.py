@@ -52,7 +52,7 @@ def test_what_happens_while_postgresql_is_down_is_written_when_it_is_up(
     assert on_record(history) == list(range(3000))
     assert (history.trouble, history.counts.lost) == (None, 0)
     errors = [message for _, message in log_lines.said("ERROR")]
-    assert len(errors) == len(set(errors)) <= 3, errors
+    assert len(errors) == len(set(errors)) <= 5, errors
     assert "waits in" in errors[0]
     assert any("is written again" in message for _, message in log_lines.said("INFO"))
 
