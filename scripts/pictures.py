@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 SERVICE = "/services/efs-quota/"
@@ -59,7 +59,7 @@ PICTURES = (
     Picture("users-lead", "erin", f"{SERVICE}users", down_to=""),
     Picture("jobs", "admin", f"{SERVICE}jobs", down_to=""),
     Picture("not-found", "alice", f"{SERVICE}no/such/page", down_to=""),
-    Picture("refused", "carol", "/hub/spawn/carol", down_to=""),
+    Picture("refused", "carol", "/hub/spawn/carol", "text=but are only permitted", down_to=""),
     Picture(
         "hub-home", "bob", "/hub/home", "#efs-quota-bar:not([hidden])", down_to="#efs-quota-bar"
     ),
@@ -83,6 +83,7 @@ SHOWN = {
     "users-wide-light": "all-users",
     "hub-home-wide-light": "hub-home",
     "free-carol-wide-light": "free-space",
+    "spawn-wide-light": "spawn",
 }
 SIZES = {"wide": (1280, 700), "narrow": (320, 700)}
 PATIENCE_MSECS = 180_000
@@ -117,7 +118,7 @@ def take(page: Page, base: str, picture: Picture, path: Path) -> None:
         return
     box = page.locator(picture.down_to).bounding_box()
     width = page.viewport_size["width"] if page.viewport_size else 0
-    bottom = box["y"] + box["height"] + 24 if box else 700
+    bottom = box["y"] + box["height"] + 12 if box else 700
     clip: Any = {"x": 0, "y": 0, "width": width, "height": bottom}
     page.screenshot(path=path, full_page=True, clip=clip)
 
@@ -168,6 +169,13 @@ def take_all(visitors: Visitors, base: str, folder: Path, wanted: str) -> None:
                     visitors.complaints.append(f"{name} is wider than the screen")
 
 
+def shrink(taken: Path, shown: Path) -> None:
+    """Keep a picture with the colours that a page has: a third of the size."""
+    image = Image.open(taken).convert("RGB")
+    flat = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    flat.save(shown, optimize=True)
+
+
 def main() -> None:
     """Take the pictures of the demo whose first words are in a file."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -189,7 +197,7 @@ def main() -> None:
         print(complaint)
     if asked.shown:
         for name, shown in SHOWN.items():
-            shutil.copy(asked.folder / f"{name}.png", asked.shown / f"{shown}.png")
+            shrink(asked.folder / f"{name}.png", asked.shown / f"{shown}.png")
     print(f"The pictures are in {asked.folder}")
 
 

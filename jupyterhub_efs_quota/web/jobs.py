@@ -46,7 +46,7 @@ class JobView:
     bars: list[Bar]
     width: int
     range: str
-    due: str
+    due: datetime | None
     failing: list[Verdict]
 
 
@@ -64,7 +64,7 @@ def job_view(job: Job, now: datetime) -> JobView:
         bars=_bars(list(reversed(job.runs))),
         width=_BAR * len(job.runs),
         range=f"{took(min(secs))} to {took(max(secs))}" if secs else "",
-        due=job.due.strftime("%Y-%m-%d %H:%M UTC") if job.due else "",
+        due=job.due,
         failing=[verdict for verdict in job.verdicts if verdict.text is not None],
     )
 
