@@ -372,7 +372,9 @@ async def test_neither_a_cookie_nor_another_token_is_good_for_the_api(hub, user)
     session = await hub.login(user.name)
     await session.get(url(hub, "free"))
     other = user.orm.new_api_token(scopes=["users:activity!user"])
-    for headers, status in (({}, 401), ({"Authorization": f"token {other}"}, 403)):
+    # What a script of another site can send, with the browser's cookie.
+    elsewhere = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "cross-site"}
+    for headers, status in ((elsewhere, 401), ({"Authorization": f"token {other}"}, 403)):
         answer = await session.post(
             url(hub, "api/free"), json={"do": "erase", "paths": ["data"]}, headers=headers
         )
