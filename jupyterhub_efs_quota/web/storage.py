@@ -10,7 +10,8 @@ from typing import Any
 from tornado import web
 
 from ..history.reading import Point
-from ..quota.ahead import Foresight, Lock, outlook
+from ..quota import ahead
+from ..quota.ahead import Foresight, Lock
 from ..quota.changes import Changes, changes
 from ..quota.forecast import Forecast, Outlook
 from ..quota.record import Record
@@ -77,19 +78,19 @@ def _account(
 ) -> dict[str, Any]:
     """What the history has to tell, as the template wants it."""
     found = where(memory.now.summary, allocated=allocated) if memory.now else None
-    expected = _outlook(record, memory, now)
+    outlook = _outlook(record, memory, now)
     return {
         "memory": memory,
         "days": _days(memory.points),
-        "outlook": expected,
+        "outlook": outlook,
         "where": found,
         "changes": _changes(memory, allocated=allocated),
-        "figures": _figures(memory.points, expected, found),
+        "figures": _figures(memory.points, outlook, found),
     }
 
 
 def _outlook(record: Record | None, memory: Memory, now: datetime) -> Forecast:
-    return outlook(record, memory.points, now) if record else Forecast(Outlook.UNKNOWN)
+    return ahead.outlook(record, memory.points, now) if record else Forecast(Outlook.UNKNOWN)
 
 
 def _changes(memory: Memory, *, allocated: bool) -> Changes | None:
@@ -104,12 +105,12 @@ def _days(points: Any) -> list[Point]:
     return [last[day] for day in sorted(last, reverse=True)]
 
 
-def _figures(points: Any, expected: Forecast, found: Where | None) -> dict[str, Any]:
+def _figures(points: Any, outlook: Forecast, found: Where | None) -> dict[str, Any]:
     """What the pictures are made of."""
     return {
         "times": [point.started.isoformat() for point in points],
         "used": [point.counted for point in points],
         "quota": [point.quota_bytes for point in points],
-        "full": expected.when.isoformat() if expected.when else None,
+        "full": outlook.when.isoformat() if outlook.when else None,
         "treemap": treemap(found.home) if found else None,
     }

@@ -82,7 +82,7 @@ def test_nobody_else_sees_a_countdown(page, record, exempt):
 
 
 def test_who_grows_reads_when_it_is_full_and_when_servers_are_stopped(page):
-    shown = page(WITHIN, weeks(100)).find(id="forecast")
+    shown = page(WITHIN, weeks(100)).find(id="soon")
     full, locked = shown.find_all("time")
     assert full["datetime"].startswith("2026-12-02")
     assert locked["datetime"].startswith("2026-12-04")
@@ -90,10 +90,15 @@ def test_who_grows_reads_when_it_is_full_and_when_servers_are_stopped(page):
 
 
 def test_the_curve_of_today_goes_before_what_the_record_said_at_the_last_measurement(page):
-    shown = page(replace(WITHIN, full_at=NOW + DAY), weeks(0)).find(id="forecast")
-    assert "not growing" in shown.text and shown.time is None
+    shown = page(replace(WITHIN, full_at=NOW + DAY), weeks(0))
+    assert "not growing" in shown.find(id="forecast").text and shown.find(id="soon") is None
+
+
+def test_without_a_history_the_page_says_what_the_record_knows(page):
+    shown = page(replace(WITHIN, full_at=NOW + DAY)).find(id="soon")
+    assert shown.time["datetime"].startswith("2026-11-23")
 
 
 def test_without_lockouts_nothing_is_said_of_servers(page):
-    shown = page(replace(WITHIN, lockout_enabled=False), weeks(100)).find(id="forecast")
+    shown = page(replace(WITHIN, lockout_enabled=False), weeks(100)).find(id="soon")
     assert "full about" in shown.text and "stopped" not in shown.text
