@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from .asking import Asking
 from .history import History
-from .reading import Point
+from .reading import Day, Point
 from .recorder import Recorder
 
 # So far back, with so many points at most.
@@ -15,7 +15,7 @@ BACK, POINTS = timedelta(weeks=6), 250
 # Of every home that is measured it is asked, so it may not take long.
 _MOST_AT_ONCE, _WITHIN_SECS = 4, 2.0
 
-Past = Callable[[str, datetime], Awaitable[Sequence[Point]]]
+Past = Callable[[str, datetime], Awaitable[Sequence[Day]]]
 
 
 def recent(history: History, user: str, now: datetime) -> list[Point]:
@@ -30,8 +30,8 @@ def past_of(history: Recorder) -> Past | None:
         return None
     asking = Asking(history, _MOST_AT_ONCE, _WITHIN_SECS)
 
-    async def past(user: str, now: datetime) -> Sequence[Point]:
+    async def past(user: str, now: datetime) -> Sequence[Day]:
         """Raises HistoryError."""
-        return await asking.ask(lambda known: recent(known, user, now))
+        return await asking.ask(lambda known: known.daily(user, now - BACK, now))
 
     return past

@@ -2,12 +2,18 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.errors import HistoryError
+from jupyterhub_efs_quota.history.events import Measurement
+from jupyterhub_efs_quota.history.reading import daily, series
 from jupyterhub_efs_quota.history.recent import past_of
 from jupyterhub_efs_quota.history.recorder import Recorder
+from jupyterhub_efs_quota.history.writing import write_events
 from jupyterhub_efs_quota.remeasure import Remeasure
 
 from ..conftest import NOW, fill
@@ -92,3 +98,29 @@ async def test_the_history_is_not_asked_of_homes_that_are_as_they_were(
 
 def test_without_a_history_nothing_is_foretold():
     assert past_of(Recorder()) is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(-60 * 24, 5 * 24), st.booleans()), max_size=40, unique=True),
+)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_day_s_last_whole_measurement_is_what_a_forecast_is_made_of(database, found):
+    hours = {hour: complete for hour, complete in found}
+    user = f"user-{uuid4()}"
+    times = {NOW + timedelta(hours=hour): complete for hour, complete in hours.items()}
+    with database.writing() as connection:
+        write_events(
+            connection,
+            [
+                Measurement(user, time, 0.1, counted=number, quota_bytes=9, complete=complete)
+                for number, (time, complete) in enumerate(times.items())
+            ],
+        )
+    since, until = NOW - 42 * DAY, NOW
+    with database.reading() as connection:
+        shown = daily(connection, user, since, until)
+        points = series(connection, user, since, until)
+    wanted = {p.started.date(): p for p in points if p.complete}
+    assert [(d.started, d.counted) for d in shown] == [
+        (p.started, p.counted) for p in wanted.values()
+    ]
