@@ -174,7 +174,7 @@ class Service:
             freeing=self._freeing,
             quotas=None if self._wrong else self._quotas(rooms),
             jobs=self._jobs,
-            foresight=self._settings.foresight(),
+            settings=self._settings,
             counted=rooms.counted,
             exposition=self._exposition(rooms),
             directories=Directories(rooms.homes),

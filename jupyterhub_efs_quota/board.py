@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from .errors import OTHER
 from .hub.client import HubUser
 from .quota.record import Record
+
+if TYPE_CHECKING:
+    from .overview.survey import Surroundings
 
 # Whose problem it is that a home could not be measured: gone with the next measurement.
 MEASURING = "measuring"
@@ -42,6 +46,8 @@ class Board:
         self._rows: dict[str, Row] = {}
         # Whether a loop has seen all users: sums over fewer would be wrong.
         self.complete = False
+        # What the monitor found beside the users, once it has looked around.
+        self.surroundings: Surroundings | None = None
 
     def rows(self) -> list[Row]:
         """All rows, by name."""

@@ -416,6 +416,7 @@ _COMMANDS = {
     "database": ("history.command", "DatabaseCommand"),
     "measure": ("terminal.measure", "MeasureCommand"),
     "doctor": ("doctor.command", "DoctorCommand"),
+    "overview": ("remote.overview", "OverviewCommand"),
     "users": ("remote.users", "UsersCommand"),
     "show": ("remote.show", "ShowCommand"),
     "explain": ("remote.show", "ExplainCommand"),

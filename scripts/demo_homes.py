@@ -10,6 +10,8 @@ from pathlib import Path
 MIB = 1024**2
 QUOTA_MIB = 20
 ADMIN = "admin"
+# Somebody who has left: the hub does not know them, and their home is still there.
+LEFT, LEFT_MIB = "frank", 12
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def make_homes(home_root: Path, least_days: int = 0) -> None:
             if file.days >= least_days:
                 size = user.holds_mib * MIB * file.percent // 100
                 fill(home_root / user.name / file.path, size, file.days)
+    fill(home_root / LEFT / "data" / "survey.parquet", LEFT_MIB * MIB, 300)
 
 
 def make_control_files(quota_control: Path) -> None:

@@ -117,14 +117,29 @@ class Run:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Fill:
+    """How full the volume of the homes was: what is used, and what is still to be had.
+
+    Numbers of files are None where the file system sets no limit to them.
+    """
+
+    time: datetime
+    used: int
+    free: int
+    files_used: int | None = None
+    files_free: int | None = None
+
+
 # Made once: a cycle encodes 10,000.
 _RECORD = json.JSONEncoder(default=str, skipkeys=True)
-Event = Measurement | Judged | Action | Run
+Event = Measurement | Judged | Action | Run | Fill
 _KINDS: dict[str, type[Any]] = {
     "measurement": Measurement,
     "judged": Judged,
     "action": Action,
     "run": Run,
+    "fill": Fill,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 

@@ -25,13 +25,14 @@ from ..errors import HistoryError
 from ..quota.record import Record
 from ..quota.summary import Summary
 from ..quota.usage import Usage
-from . import reading, writing
+from . import reading, surroundings, writing
 from .database import Database
-from .events import Action, ActionKind, Event, Judged, Measurement, Run
+from .events import Action, ActionKind, Event, Fill, Judged, Measurement, Run
 from .pending import Pending, left_behind
 from .queue import Queue
 from .reading import Day, Latest, Page, Point, StateChange
 from .recorder import Recorder
+from .surroundings import Gone
 from .thinning import Keep, claim, thin
 
 log = logging.getLogger(__name__)
@@ -185,6 +186,10 @@ class History(Recorder):
         """A job ran."""
         self._put(run)
 
+    def filled(self, fill: Fill) -> None:
+        """The volume of the homes was looked at."""
+        self._put(fill)
+
     def listed(self, names: Collection[str]) -> None:
         """These are all users that the hub has now."""
         self._names = names
@@ -212,6 +217,10 @@ class History(Recorder):
     def growth(self) -> dict[str, int | None]:
         """By how many bytes the usage of each user grew in a week."""
         return self._ask(reading.growth)
+
+    def month_growth(self) -> dict[str, int | None]:
+        """By how many bytes the usage of each user grew in 30 days."""
+        return self._ask(reading.growth, month=True)
 
     def runs(self, **wanted: Any) -> Page[Run]:
         """Runs of jobs, the newest first: see `reading.all_runs`."""
@@ -246,6 +255,14 @@ class History(Recorder):
     ) -> tuple[datetime, Summary] | None:
         """Of the summaries begun before a time, the one nearest to another, and when it began."""
         return self._ask(reading.summary_near, user, time, before)
+
+    def fills(self, since: datetime) -> list[Fill]:
+        """How full the volume of the homes was since a time, in order."""
+        return self._ask(surroundings.fills, since)
+
+    def gone(self) -> list[Gone]:
+        """The users whom the hub has no more, and what they held last."""
+        return self._ask(surroundings.gone)
 
     def record(self, user: str) -> Record | None:
         """The last good record of a user."""

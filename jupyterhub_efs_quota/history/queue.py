@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from .events import Action, Event, Measurement, Run
+from .events import Action, Event, Fill, Measurement, Run
 
 MOST_EVENTS = 100_000
 # Summaries are large, and can be done without.
@@ -69,7 +69,7 @@ class Queue:
                 self._summary_bytes -= _size(self._events.popleft()[1])
 
     def _put(self, event: Event) -> None:
-        rare = isinstance(event, (Action, Run))
+        rare = isinstance(event, (Action, Run, Fill))
         if len(self._events) >= (self._most if rare else self._most * (1 - _FOR_THE_RARE)):
             self.lost += 1
             return

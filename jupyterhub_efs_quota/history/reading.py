@@ -194,11 +194,12 @@ def table(
     return Page([by_id[number] for number in ids], total or 0)
 
 
-def growth(connection: Connection) -> dict[str, int | None]:
-    """By how many bytes the usage of each user grew in a week: see `Latest`."""
-    found = select(users.c.name, latest.c.week_growth).join(latest, latest.c.user_id == users.c.id)
+def growth(connection: Connection, *, month: bool = False) -> dict[str, int | None]:
+    """By how many bytes the usage of each user grew in a week, or in 30 days: see `Latest`."""
+    column = latest.c.month_growth if month else latest.c.week_growth
+    found = select(users.c.name, column).join(latest, latest.c.user_id == users.c.id)
     rows = connection.execute(found.where(users.c.gone.is_(None)))
-    return {row.name: row.week_growth for row in rows}
+    return {name: grown for name, grown in rows}  # noqa: C416 - rows are no pairs to mypy
 
 
 def series(

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from ..quota.record import Record
 from ..quota.usage import Usage
-from .events import Action, Run
+from .events import Action, Fill, Run
 
 
 class Recorder:
@@ -51,6 +51,9 @@ class Recorder:
 
     def ran(self, run: Run) -> None:
         """A job ran."""
+
+    def filled(self, fill: Fill) -> None:
+        """The volume of the homes was looked at."""
 
     def listed(self, names: Collection[str]) -> None:
         """These are all users that the hub has now."""

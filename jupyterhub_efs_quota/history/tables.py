@@ -182,6 +182,17 @@ latest = Table(
     Column("month_growth", BigInteger),
 )
 
+# How full the volume of the homes was: see `events.Fill`.
+fills = Table(
+    "quota_fills",
+    metadata,
+    Column("time", Moment, primary_key=True, autoincrement=False),
+    Column("used", BigInteger, nullable=False),
+    Column("free", BigInteger, nullable=False),
+    Column("files_used", BigInteger),
+    Column("files_free", BigInteger),
+)
+
 # The whole record of each user as last seen, apart: it is long, and seldom asked for.
 records = Table(
     "quota_records",

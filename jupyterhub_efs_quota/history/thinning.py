@@ -27,6 +27,7 @@ from .rows import each
 from .tables import (
     MICROSECOND,
     actions,
+    fills,
     latest,
     marks,
     measurements,
@@ -57,9 +58,9 @@ class Keep:
     """How long what is kept, in days.
 
     All measurements for `all_days`; then one a day, until they are `daily_days` old; then
-    one a month for ever. Summaries, of which there is one a week, are kept for `all_days`;
-    then one a month, until they are `daily_days` old; and the last one always. `runs_days`:
-    runs. `changes_days`: changes of state, and actions.
+    one a month for ever; and so for how full the volume was. Summaries, of which there is one
+    a week, are kept for `all_days`; then one a month, until they are `daily_days` old; and the
+    last one always. `runs_days`: runs. `changes_days`: changes of state, and actions.
     """
 
     all_days: int = 30
@@ -155,6 +156,7 @@ def thin(database: Database, now: datetime, keep: Keep) -> Iterator[int]:
         ids = list(connection.scalars(select(users.c.id).order_by(users.c.id)))
     for start in range(0, len(ids), USERS_AT_ONCE):
         yield from _thin_users(database, ids[start : start + USERS_AT_ONCE], now, keep)
+    yield from _thin_fills(database, now, keep)
     changes = now - timedelta(days=keep.changes_days)
     for table, column, before in (
         (runs, runs.c.started, now - timedelta(days=keep.runs_days)),
@@ -187,6 +189,19 @@ def _thin_users(database: Database, ids: Sequence[int], now: datetime, keep: Kee
                 each(connection, statement, some_keys)
             yield len(some_keys)
     yield 0  # there was nothing to do, which took its time too
+
+
+def _thin_fills(database: Database, now: datetime, keep: Keep) -> Iterator[int]:
+    by_day, _ = limits(now, keep)
+    with database.reading() as connection:
+        times = list(connection.scalars(select(fills.c.time).where(fills.c.time < by_day)))
+    # All were whole; the newest of all is the last one of its day.
+    old = superfluous([Measured(time, complete=True) for time in times], now, keep)
+    for start in range(0, len(old), ROWS_AT_ONCE):
+        some = old[start : start + ROWS_AT_ONCE]
+        with database.writing() as connection:
+            connection.execute(delete(fills).where(fills.c.time.in_(some)))
+        yield len(some)
 
 
 def _candidates(

@@ -18,8 +18,9 @@ from sqlalchemy import (
 
 from ..quota.limits import GRANDFATHERED, HAND
 from ..quota.record import Record
-from .events import Action, ActionKind, Event, Judged, Measurement, Run, record_text
+from .events import Action, ActionKind, Event, Fill, Judged, Measurement, Run, record_text
 from .rows import Row, among, append, insert_new, pairs, upsert
+from .surroundings import write_fills
 from .tables import (
     MICROSECOND,
     actions,
@@ -60,7 +61,7 @@ def write(connection: Connection, writer: str, events: Sequence[tuple[int, Event
 
 def write_events(connection: Connection, events: Sequence[Event]) -> None:
     """Write events, in order."""
-    names = {event.user for event in events if not isinstance(event, Run) and event.user}
+    names = {e.user for e in events if not isinstance(e, (Run, Fill)) and e.user}
     stored = user_ids(connection, {clean(name) for name in names})
     ids = {name: stored[clean(name)] for name in names}
     measured = [event for event in events if isinstance(event, Measurement)]
@@ -70,6 +71,7 @@ def write_events(connection: Connection, events: Sequence[Event]) -> None:
     _last_measured(connection, ids, measured)
     _acted(connection, ids, [event for event in events if isinstance(event, Action)])
     append(connection, runs, [_run(event) for event in events if isinstance(event, Run)])
+    write_fills(connection, [event for event in events if isinstance(event, Fill)])
 
 
 def listed(connection: Connection, names: Collection[str], now: datetime) -> None:

@@ -12,6 +12,7 @@ from ..errors import HOME_MISSING, HomeError, LockHeld
 from ..hub.client import HubUser
 from ..logs import event
 from ..measure.workers.order import Priority, Wish, expect_large
+from ..overview.survey import Survey
 from ..quota.judge import judge, why_measure
 from ..quota.limits import Limits
 from ..quota.record import Record, State
@@ -75,6 +76,7 @@ class Monitor:
         self._dry_run = dry_run
         self.counts = Counts()
         self._scans = Scans(rooms, remeasure) if rooms.settings.scan_file else None
+        self._survey = Survey(rooms)
         self._patience_secs = patience_secs
         # Planned and not yet measured: small homes, and large ones beside them.
         self._pending: dict[bool, deque[Plan]] = {False: deque(), True: deque()}
@@ -111,6 +113,7 @@ class Monitor:
         plans.sort(key=lambda plan: plan.priority)
         if not self._dry_run:
             self._begin(plans)
+            await self._survey.look()
             going_on = self._going_on[False] | self._going_on[True]
             if going_on:
                 await asyncio.wait(going_on, timeout=self._patience_secs)

@@ -59,6 +59,7 @@ SORTS: Mapping[str, Callable[[Row], Any]] = {
     "state": lambda row: None if row.record is None else _WORSE[row.record.quota_state],
     GROWTH: lambda _: None,
     "measured": _measured(lambda record: record.stopped or record.started),
+    "activity": lambda row: row.user.last_activity,
 }
 
 

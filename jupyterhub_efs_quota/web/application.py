@@ -11,7 +11,7 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
-from . import freeing, jobs
+from . import freeing, jobs, overview
 from .api import handlers as api
 from .bar import Bar
 from .from_hub import Refused, Verify
@@ -60,6 +60,7 @@ def make_application(
         (f"{prefix}bar", Bar, given),
         *freeing.routes(prefix, given),
         (f"{prefix}users", AllUsers, given),
+        *overview.routes(prefix, given),
         (f"{prefix}jobs", jobs.AllJobs, given),
         (f"{prefix}jobs/switch", jobs.SwitchJob, given),
         (f"{prefix}health", Health, given),

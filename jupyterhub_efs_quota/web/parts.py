@@ -24,9 +24,10 @@ from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
 from ..metrics.exposition import Exposition
 from ..offload import Offload
-from ..quota.ahead import Foresight
+from ..overview.volume import Gauge
 from ..quota.record import Record
 from ..remeasure import Remeasure
+from ..settings import EFSQuota
 from ..users.quotas import Quotas
 
 log = logging.getLogger(__name__)
@@ -48,8 +49,8 @@ class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
     `remeasure`, `quotas` and `jobs` are None where the settings are bad: then nothing can be
-    measured, changed or reported. `allocated`: which size the quotas are judged by.
-    `foresight` says what is to come for a user.
+    measured, changed or reported. `allocated`: which size the quotas are judged by;
+    `settings` are those in force, and `foresight` what they say of what is to come.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Parts:
         freeing: Freeing | None = None,
         quotas: Quotas | None = None,
         jobs: Jobs | None = None,
-        foresight: Foresight | None = None,
+        settings: EFSQuota | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -89,7 +90,9 @@ class Parts:
         # Questions to the history have threads of their own: see `Asking`.
         self.asking = Asking(self.history)
         self.allocated = allocated
-        self.foresight = foresight or Foresight()
+        self.settings = settings or EFSQuota()
+        self.foresight = self.settings.foresight()
+        self.gauge = Gauge(clock)
         self._quotas = quotas
         self._jobs = jobs
         self._counted = counted

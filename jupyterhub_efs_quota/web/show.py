@@ -36,7 +36,8 @@ class UsageView:
     locked_out: bool
 
 
-_TONES = {
+# The colour of each state in the hub's style sheet.
+TONES = {
     State.OK: "success",
     State.NEARING_LIMIT: "warning",
     State.TIMED_OUT: "warning",
@@ -76,7 +77,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         files=record.usage_files,
         file_limit=None if exempt else record.quota_files or None,
         state="no quota" if exempt else record.quota_state.value,
-        tone="secondary" if exempt else _TONES[record.quota_state],
+        tone="secondary" if exempt else TONES[record.quota_state],
         meaning=meaning,
         age=ago(record.stopped, now),
         measured=record.stopped,

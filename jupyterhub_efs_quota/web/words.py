@@ -11,6 +11,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from ..quota.sizes import format_size
+from ..service_client import segment
 from ..terminal.names import plain
 
 # Longer names are cut in the middle: a page of a hundred paths stays small.
@@ -58,7 +59,11 @@ def day_of(seconds: int) -> Markup:
 
 def name(text: str) -> str:
     """A file's name as text that cannot be mistaken for another, nor turn the page around."""
-    shown = plain(text)
+    return cut(plain(text))
+
+
+def cut(shown: str) -> str:
+    """Text that is safe to show, cut in the middle if it is too long."""
     if len(shown) <= LONGEST_NAME:
         return shown
     end = LONGEST_NAME * 2 // 3
@@ -72,5 +77,5 @@ def percent(share: float) -> str:
 
 def add_filters(environment: Environment) -> None:
     """Let templates use them."""
-    for filter_ in (size, grown, number, moment, day, day_of, name, percent):
+    for filter_ in (size, grown, number, moment, day, day_of, name, cut, plain, percent, segment):
         environment.filters[filter_.__name__] = filter_

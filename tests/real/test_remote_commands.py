@@ -190,3 +190,22 @@ def test_with_json_there_is_one_json_object_and_nothing_else(ask, command):
     assert ran.code == 0
     assert isinstance(json.loads(ran.out), dict)
     assert ran.err == ""
+
+
+def test_the_overview_says_how_the_site_stands_and_what_another_default_would_do(ask):
+    ran = ask("overview", "--quota=50", "--top=1")
+    assert (ran.code, ran.err) == (0, "")
+    assert "3, 3 measured" in ran.out
+    assert "With a default of 50 bytes" in ran.out and "newly" in ran.out
+    assert "alice" in ran.out.partition("Largest")[2].partition("Dormant")[0]
+    found = ask("overview", "--json", "--months=1").json
+    assert found["totals"]["states"]["lockout"] == 1
+    assert found["months"] == 1
+    assert found["default_quota"] == found["what_if"]["quota_bytes"] == 10_000
+    assert {job["name"] for job in found["jobs"]} >= {"monitor", "reaper"}
+
+
+def test_the_overview_is_for_administrators_alone(ask):
+    ran = ask("overview", token=POOR_TOKEN)
+    assert (ran.code, ran.out) == (4, "")
+    assert ask("overview", "--quota=much").code == 2

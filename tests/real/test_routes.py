@@ -114,6 +114,15 @@ ROUTES = {
     "free/stop": [form("free/stop", 303)],
     "free/receipt": [line("get", "free/receipt", **OWN_PAGE)],
     "users": [line("get", "users", **ADMIN_PAGE)],
+    "overview": [line("get", "overview", **ADMIN_PAGE)],
+    "overview/what-if": [
+        line(
+            "get",
+            "overview/what-if?quota=10&unit=GiB",
+            **{**ADMIN_PAGE, **each(403, "nobody", "garbage", "forger")},
+        ),
+    ],  # fmt: skip
+    "overview/settings": [line("get", "overview/settings", **ADMIN_PAGE)],
     "jobs": [line("get", "jobs", **ADMIN_PAGE)],
     "jobs/switch": [form("jobs/switch", 303, admin_only=True, job="walk", on="true")],
     "health": [line("get", "health", 200)],
@@ -125,6 +134,18 @@ ROUTES = {
     "api/users/([^/]+)/refused": [
         line("post", "api/users/anna/refused", 403, hub=204, body={"server": "", "reason": "x"}),
     ],
+    "api/overview": [
+        line(
+            "get",
+            "api/overview",
+            **{
+                **UNKNOWN,
+                **NOTHING,
+                **each(403, *BROWSERS, "token", "reader", "manager", "reporter"),
+                "admin": 200,
+            },
+        ),
+    ],  # fmt: skip
     "api/users": [line("get", "api/users", **LISTS)],
     "api/users/([^/]+)": [line("get", "api/users/anna", **OF_ANNA)],
     "api/users/([^/]+)/explain": [line("get", "api/users/anna/explain", **OF_ANNA)],

@@ -10,6 +10,7 @@ from jupyterhub_efs_quota.doctor.command import DoctorCommand
 from jupyterhub_efs_quota.quota.record import State
 from jupyterhub_efs_quota.remote.command import RemoteCommand
 from jupyterhub_efs_quota.remote.history import HistoryCommand, RunsCommand
+from jupyterhub_efs_quota.remote.overview import OverviewCommand
 from jupyterhub_efs_quota.remote.quota import ResetQuotaCommand, SetQuotaCommand
 from jupyterhub_efs_quota.remote.show import ExplainCommand, ShowCommand
 from jupyterhub_efs_quota.remote.users import UsersCommand
@@ -18,6 +19,7 @@ from jupyterhub_efs_quota.users.table import SORTS
 from .test_docs import page, table
 
 REMOTE = [
+    OverviewCommand,
     UsersCommand,
     ShowCommand,
     ExplainCommand,

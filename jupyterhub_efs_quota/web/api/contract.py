@@ -16,6 +16,7 @@ from ...freeing.desk import MOST as MOST_THINGS
 from ...freeing.desk import Kind
 from ...freeing.listing import By
 from ...history.events import Outcome
+from ...overview.wanted import MONTHS, MOST_MONTHS, MOST_TOP, TOP
 from ...quota.record import State
 from ...users.table import SORTS
 from .schemas import SCHEMAS, ref
@@ -286,6 +287,20 @@ OPERATIONS = (
         "Changes of state and what was done, of all whom you may see, the newest first",
         "`custom:efs-quota:read`: with `!group=` or `!user=` of those users only.",
         {200: "Changes"}, (_KIND, _SINCE, _UNTIL, *_PAGE), also=(503,), tags=("all",),
+    ),
+    Operation(
+        "getOverview", "get", "/overview",
+        "How the site stands as a whole: what the overview's page shows",
+        "`custom:efs-quota:admin`.", {200: "Overview"},
+        (
+            Parameter(
+                "months", Whole(1, MOST_MONTHS), "So many without activity make dormant.", MONTHS
+            ),
+            Parameter("top", Whole(1, MOST_TOP), "Name so many of each kind.", TOP),
+            Parameter("quota", Size(), "A default quota to try out; else the one that holds."),
+        ),
+        tags=("all",),
+        text="What cannot be had, as while the history is away, is null or empty, and said.",
     ),
     Operation(
         "listRuns", "get", "/runs", "Runs of jobs, the newest first",

@@ -26,7 +26,7 @@ from ...errors import (
     WishError,
 )
 from ..parts import Parts
-from . import changing, freeing, jobs, past, users
+from . import changing, freeing, jobs, past, site, users
 from .call import Answer, Call
 from .contract import OPERATIONS, Operation, document, pattern
 from .request import read_body, read_query
@@ -47,6 +47,7 @@ ANSWERS: Mapping[str, Callable[[Call], Awaitable[Answer]]] = {
     "listFolder": freeing.list_folder,
     "doErrand": freeing.do_errand,
     "listChanges": past.list_changes,
+    "getOverview": site.get_overview,
     "listRuns": past.list_runs,
     "reportRun": jobs.report_run,
     "listJobs": jobs.list_jobs,

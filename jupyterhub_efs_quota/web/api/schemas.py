@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from ...history.events import Outcome
+from ...quota.forecast import Outlook
 from ...quota.record import COMMON_FIELDS, OWN_FIELDS, State
 from ...users.explain import Cause, WouldChange
 
@@ -128,6 +129,7 @@ _QUOTA: dict[str, Schema] = {
 }
 _PATH = said(TEXT, "Below the home, with % and two digits for what is special: `a%20b/c`.")
 _SENTENCE = said(TEXT, "The same in words.")
+_LISTED = ref("Listed")
 
 SCHEMAS: dict[str, Schema] = {
     "Error": thing("What went wrong.", status=WHOLE, message=TEXT),
@@ -361,5 +363,117 @@ SCHEMAS: dict[str, Schema] = {
         state_after=STATE,
         sentence=said(TEXT, "What was done and how the user stands now; a lockout is named."),
         user=ref("User"),
+    ),
+    "Listed": thing(
+        "Some users: the first of them, how many there are, and what these hold.",
+        users=array(
+            thing(
+                "A user in such a list.",
+                name=TEXT,
+                state=known(STATE),
+                bytes=known(WHOLE, "What the home held when it was measured last."),
+                quota_bytes=known(WHOLE, "null: no quota, or not known."),
+                growth=known(WHOLE, "In 30 days up to the last measurement; `fastest` alone."),
+                active=known(TIME, "null: never."),
+            )
+        ),
+        total=WHOLE,
+        bytes=WHOLE,
+        growth=said(WHOLE, "By how much all of them grew; `fastest` alone."),
+    ),
+    "Happened": thing(
+        "What was done in the last seven days: the newest, and how much there was in all.",
+        last=array(ref("Change")),
+        total=WHOLE,
+    ),
+    "Overview": thing(
+        "How the site stands as a whole.",
+        time=TIME,
+        complete=said(FLAG, "Whether all users were seen since the service began."),
+        trouble=array(TEXT, "What is wrong with the service, in sentences."),
+        missing=known(TEXT, "Why the history could not be asked, so that its part is missing."),
+        totals=thing(
+            "Sums over all users.",
+            users=WHOLE,
+            measured=WHOLE,
+            bytes=said(WHOLE, "What all homes hold, by the size that counts."),
+            files=WHOLE,
+            limited=said(WHOLE, "Users who have a quota."),
+            quota_bytes=said(WHOLE, "What their quotas promise together."),
+            unseen=said(WHOLE, "Users who have no record yet."),
+            states={"type": "object", "additionalProperties": WHOLE},
+        ),
+        volume=known(
+            thing(
+                "The file system on which most homes lie.",
+                time=TIME,
+                used=WHOLE,
+                total=known(WHOLE, "null: it has no fixed size."),
+                fraction=known(NUMBER, "How much of it is used, from 0 to 1."),
+                files_fraction=known(NUMBER, "The same of its inodes."),
+                forecast=thing(
+                    "What is to be expected.",
+                    outlook=one_of(Outlook),
+                    when=known(TIME, "When it is full."),
+                    a_day=known(NUMBER, "By how many bytes it grows in a day."),
+                    until=known(TIME, "It is not full before."),
+                ),
+                problem=known(TEXT, "Why it could not be asked now: the figures are older."),
+            )
+        ),
+        largest=_LISTED,
+        fastest=_LISTED,
+        months=said(WHOLE, "So many without activity make dormant."),
+        dormant=_LISTED,
+        never_active=_LISTED,
+        homeless=_LISTED,
+        unclaimed=known(
+            thing(
+                "Folders among the homes that are nobody's.",
+                folders=array(
+                    thing(
+                        "A folder.",
+                        folder=said(TEXT, "Its path below the home root, safe to show."),
+                        user=known(TEXT, "Who had it, while the hub had them."),
+                        bytes=known(WHOLE, "What was measured last."),
+                        measured=known(TIME),
+                    )
+                ),
+                total=WHOLE,
+                bytes=WHOLE,
+                whole=said(FLAG, "Whether all folders were looked through."),
+                time=TIME,
+            )
+        ),
+        default_quota=WHOLE,
+        what_if=thing(
+            "What `quota_bytes` as the default would do to those who have it.",
+            quota_bytes=WHOLE,
+            users=WHOLE,
+            over=WHOLE,
+            newly=said(WHOLE, "Over then, and not now."),
+            freed=said(WHOLE, "Over now, and not then."),
+            excess_bytes=said(WHOLE, "What would have to go until nobody is over."),
+            promised_bytes=said(WHOLE, "What all of them could hold."),
+        ),
+        refused=ref("Happened"),
+        stopped=ref("Happened"),
+        errors=thing(
+            "What is wrong with homes and control files.",
+            users=array(thing("With one of them.", user=TEXT, text=TEXT)),
+            total=WHOLE,
+        ),
+        jobs=known(
+            array(
+                thing(
+                    "A job in a line.",
+                    name=TEXT,
+                    on=FLAG,
+                    outcome=known(one_of(Outcome), "Of the last run."),
+                    completed=known(TIME),
+                    wrong=array(TEXT),
+                )
+            )
+        ),
     ),
 }
