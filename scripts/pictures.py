@@ -40,6 +40,7 @@ class Picture:
 
 
 _DRAWN = "#treemap .slice, #missing"
+_SLIDER = "#slide:not([hidden])"
 PICTURES = (
     *(Picture(f"mine-{user}", user, SERVICE, _DRAWN) for user in ("alice", "carol", "dave")),
     Picture("mine-bob", "bob", SERVICE, _DRAWN, down_to="#treemap"),
@@ -57,8 +58,8 @@ PICTURES = (
     ),
     Picture("users", "admin", f"{SERVICE}users", down_to=""),
     Picture("users-lead", "erin", f"{SERVICE}users", down_to=""),
-    Picture("overview", "admin", f"{SERVICE}overview", "#what-if", down_to="#what-if"),
-    Picture("overview-whole", "admin", f"{SERVICE}overview", "#what-if"),
+    Picture("overview", "admin", f"{SERVICE}overview", _SLIDER, down_to="#what-if"),
+    Picture("overview-whole", "admin", f"{SERVICE}overview", _SLIDER),
     Picture("settings", "admin", f"{SERVICE}overview/settings", down_to=""),
     Picture("jobs", "admin", f"{SERVICE}jobs", down_to=""),
     Picture("not-found", "alice", f"{SERVICE}no/such/page", down_to=""),
