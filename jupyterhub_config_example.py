@@ -136,6 +136,19 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # c.EFSQuota.on_lockout = "refuse"
 # c.EFSQuota.verify_secs = 3
 
+# With on_lockout = "rescue" they get their server for a while, to delete in it; the next time
+# after a pause. It is stopped if the home grows, and some time after they are back.
+# c.EFSQuota.rescue_secs = 3600
+# c.EFSQuota.rescue_pause_secs = 86400
+# c.EFSQuota.rescue_measure_secs = 300
+# c.EFSQuota.rescue_growth = "100Mi"
+# c.EFSQuota.rescue_back_secs = 600
+
+# What it writes lies in this directory of the server's, not in the home, which may be full.
+# Smaller than usual: {"mem_limit": "1G", "cpu_limit": 1}, or whatever the spawner has.
+# c.EFSQuota.rescue_directory = "/tmp"
+# c.EFSQuota.rescue_overrides = {}
+
 # If the control file cannot be read in time: "allow" the spawn, or "refuse" it.
 # c.EFSQuota.on_error = "allow"
 # c.EFSQuota.hook_timeout = 5

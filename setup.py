@@ -81,6 +81,7 @@ setup(
             "beautifulsoup4",
             "coverage",
             "distributed>=2024.1",
+            "dockerspawner",
             "filelock",
             "hypothesis",
             "jupyterhub-kubespawner>=7",

@@ -40,6 +40,8 @@ from .loops.monitor import Monitor
 from .loops.reaper import NAME as REAPER
 from .loops.reaper import Reaper
 from .loops.record_run import recorded
+from .loops.rescue import NAME as RESCUE
+from .loops.rescue import Rescues
 from .measure.cluster.cluster import Cluster
 from .measure.meters import AUTO, WALK
 from .measure.walk.engine import log_engine
@@ -142,18 +144,22 @@ class Service:
         self._quota_file = rooms.quota_file
         self._timings = rooms.timings
         self._jobs = None if self._wrong else jobs_of(rooms)
-        remeasure = None
+        remeasure = rescues = None
         if self._wrong is None:
             remeasure = self._remeasure(rooms)
+            rescues = Rescues(rooms, remeasure)
             self._freeing = Freeing(self._settings, rooms.clock)
             period_secs = self._settings.monitor_period_secs
             counted = rooms.counted.cycles_of
             monitor = recorded(rooms, MONITOR, Monitor(rooms, remeasure, patience_secs=period_secs))
-            reaper = recorded(rooms, REAPER, Reaper(rooms))
+            reaper = recorded(rooms, REAPER, Reaper(rooms, rescues=rescues))
             self._loops = [
                 Loop(MONITOR, counted(MONITOR, monitor), period_secs),
                 Loop(REAPER, counted(REAPER, reaper), self._settings.reaper_period_secs),
             ]
+            if rescues.terms is not None:
+                watch = counted(RESCUE, recorded(rooms, RESCUE, rescues, rescues.idle))
+                self._loops.append(Loop(RESCUE, watch, rescues.period_secs, quiet=True))
             if self._settings.allow_delete:
                 keeper = recorded(rooms, LIMBO, Keeper(rooms, self._freeing))
                 self._loops.append(Loop(LIMBO, counted(LIMBO, keeper), LIMBO_PERIOD_SECS))
@@ -173,6 +179,7 @@ class Service:
             allocated=self._settings.size_basis == "allocated",
             freeing=self._freeing,
             quotas=None if self._wrong else self._quotas(rooms),
+            rescues=rescues,
             jobs=self._jobs,
             settings=self._settings,
             counted=rooms.counted,

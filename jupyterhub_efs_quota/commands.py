@@ -333,8 +333,11 @@ class ReaperCommand(LoopCommand):
     def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
         """The reaper's."""
         from .loops.reaper import NAME, Reaper
+        from .loops.rescue import Rescues
 
-        return Reaper(rooms, dry_run=self.dry_run), NAME, rooms.settings.reaper_period_secs
+        rescues = Rescues(rooms, remeasure)
+        reaper = Reaper(rooms, dry_run=self.dry_run, rescues=rescues, waits=True)
+        return reaper, NAME, rooms.settings.reaper_period_secs
 
 
 class ServiceCommand(Command):

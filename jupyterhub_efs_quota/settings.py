@@ -42,6 +42,7 @@ from .measure.summary.check_rules import checked_ages, checked_junk, checked_typ
 from .measure.summary.rules import AGES_DAYS, JUNK, TYPES, Rules
 from .quota.ahead import Foresight
 from .quota.limits import Limits
+from .quota.rescue import Terms
 from .quota.sizes import parse_size
 
 Value = TypeVar("Value")
@@ -52,6 +53,8 @@ _DATABASES = ("sqlite:///", "postgres://", "postgresql://", "postgresql+psycopg:
 # Less is what any store does by itself.
 _LEAST_TIMES = 1.5
 _MOST_HANDED_OVER = 120 * 1024
+# What makes a server this user's, and what calls us.
+_NOT_IN_A_RESCUE = {"user", "hub", "name", "orm_spawner", "api_token", "pre_spawn_hook"}
 
 
 class Size(TraitType[int, int | str]):
@@ -356,7 +359,52 @@ class EFSQuota(Configurable):
     ).tag(config=True)
 
     on_lockout = Enum(
-        ["refuse"], "refuse", help="What happens to the spawn of a user in lockout."
+        ["refuse", "rescue"],
+        "refuse",
+        help="""What happens to the spawn of a user in lockout.
+
+        `"rescue"`: for `rescue_secs` they may start their server all the same, so that they
+        can delete in it. It works in a home that is full, and is stopped if the home grows.
+        See the how-to "Let locked-out users in to clean up".""",
+    ).tag(config=True)
+    rescue_secs = Seconds(
+        3600.0,
+        help="""How long a rescue lasts, from its first server on.
+
+        Who stops that and starts again within it has what is left.""",
+    ).tag(config=True)
+    rescue_pause_secs = Float(
+        86400.0,
+        min=0.0,
+        help="So long after its end may the next rescue of the same lockout begin.",
+    ).tag(config=True)
+    rescue_measure_secs = Seconds(300.0, help="How often a home is measured in a rescue.").tag(
+        config=True
+    )
+    rescue_growth = Size(
+        "100Mi",
+        help="""How much a home may grow in a rescue, before its server is stopped.
+
+        Counted from the first measurement after its beginning. Where there is a limit on files,
+        10,000 more of them are too many as well.""",
+    ).tag(config=True)
+    rescue_back_secs = Float(
+        600.0,
+        min=0.0,
+        help="How long a rescue server goes on when its user is back under the quota.",
+    ).tag(config=True)
+    rescue_directory = Unicode(
+        "/tmp",  # noqa: S108 - where a folder with a name that nobody can guess is made
+        help="""Where a rescue server keeps what it must write to run: a directory outside the home.
+
+        As the server sees it, in its container. It makes a folder in it.""",
+    ).tag(config=True)
+    rescue_overrides = Dict(
+        key_trait=Unicode(),
+        help="""Settings of the spawner for rescue servers: `{"mem_limit": "1G", "cpu_limit": 1}`.
+
+        For that server only: the next one has the usual ones again. Numbers, text, lists and
+        dictionaries. Your own spawn hook and the profiles of KubeSpawner go before them.""",
     ).tag(config=True)
     on_error = Enum(
         ["allow", "refuse"],
@@ -565,6 +613,7 @@ class EFSQuota(Configurable):
         "ood_quota_file",
         "history_waiting",
         "limbo",
+        "rescue_directory",
         "switched_off_file",
         "smtp_password_file",
     )
@@ -597,9 +646,14 @@ class EFSQuota(Configurable):
     def _rising_ages(self, proposal: Any) -> list[int]:
         return _checked(proposal, checked_ages)
 
+    @validate("rescue_overrides")
+    def _plain_overrides(self, proposal: Any) -> dict[str, Any]:
+        return _checked(proposal, checked_overrides)
+
     @validate(
         *("grace_secs", "full_soon_days", "stale_quota_secs"),
         *("verify_secs", "limbo_days", "limbo_share"),
+        *("rescue_pause_secs", "rescue_back_secs"),
     )
     def _finite(self, proposal: Any) -> float:
         if not math.isfinite(proposal["value"]):
@@ -617,6 +671,17 @@ class EFSQuota(Configurable):
     def limbo_place(self) -> Path:
         """The directory of limbo."""
         return Path(self.limbo) if self.limbo else Path(self.home_root) / ".efs-quota-limbo"
+
+    def rescue_terms(self) -> Terms | None:
+        """What a rescue may be; None where none is offered."""
+        if self.on_lockout != "rescue":
+            return None
+        return Terms(
+            self.rescue_secs,
+            self.rescue_pause_secs,
+            self.rescue_growth,
+            back_secs=self.rescue_back_secs,
+        )
 
     def limits(self) -> Limits:
         """Who gets which limit."""
@@ -637,6 +702,22 @@ class EFSQuota(Configurable):
             junk=tuple((kind, tuple(group)) for kind, group in self.junk.items()),
             ages_days=tuple(self.age_days),
         )
+
+
+def checked_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
+    """The overrides of rescue servers, if the service can be told of them. Raises ValueError."""
+    for name, value in overrides.items():
+        if not name.isidentifier() or name.startswith("_"):
+            raise ValueError(f"{name!r} is no setting of a spawner")
+        if name in _NOT_IN_A_RESCUE:
+            raise ValueError(f"{name} cannot be another one for a rescue")
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{name} must be a number, text, a list or a dictionary, not {value!r}"
+            ) from None
+    return overrides
 
 
 def _checked(proposal: Any, check: Callable[[Value], Value]) -> Value:
@@ -660,6 +741,7 @@ def resolve(config: Config) -> EFSQuota:
     for name, value in section.items():
         _assign(settings, name, value)
     _check_meter(settings)
+    _check_rescue(settings)
     if settings.user_metrics == "pseudonyms" and not settings.metrics_key_file:
         raise SettingsError(
             "c.EFSQuota.user_metrics = 'pseudonyms' needs c.EFSQuota.metrics_key_file:"
@@ -684,6 +766,18 @@ def _check_meter(settings: EFSQuota) -> None:
         raise SettingsError(
             f"c.EFSQuota.meter = {meter!r} cannot be: {amiss}. Change one of them, or set"
             " meter = 'walk'."
+        )
+
+
+def _check_rescue(settings: EFSQuota) -> None:
+    if settings.on_lockout != "rescue":
+        return
+    if not settings.rescue_directory:
+        raise SettingsError("c.EFSQuota.rescue_directory must be a directory, such as '/tmp'.")
+    if settings.rescue_measure_secs > settings.rescue_secs:
+        raise SettingsError(
+            f"c.EFSQuota.rescue_measure_secs = {settings.rescue_measure_secs:g} is longer than a"
+            f" rescue (rescue_secs = {settings.rescue_secs:g}): nobody would see a home grow."
         )
 
 

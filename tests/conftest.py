@@ -215,6 +215,11 @@ class ListedHub:
         if self.failure is not None:
             raise self.failure
 
+    async def user(self, name):
+        if self.failure is not None:
+            raise self.failure
+        return next((user for user in self.users if user.name == name), None)
+
     async def stop_server(self, user, server):
         self.stopped.append((user, server))
         if self.stop_failure is not None:

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import starmap, zip_longest
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +20,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
 from ..errors import HubError, HubUnreachable
 from ..quota.record import parse_time
+from ..quota.rescue import Server
 
 PAGE_SIZE = 200
 REQUEST_TIMEOUT_SECS = 10.0
@@ -35,7 +37,7 @@ class HubUser:
     """A user as the hub lists them.
 
     `groups` is None where our token may not read them. `servers` are the names of the
-    servers that run; "" is the default one.
+    servers that run; "" is the default one. `started`: when the hub started each of them.
     """
 
     name: str
@@ -43,6 +45,12 @@ class HubUser:
     groups: tuple[str, ...] | None = ()
     last_activity: datetime | None = None
     servers: tuple[str, ...] = ()
+    started: tuple[datetime | None, ...] = field(default=(), compare=False)
+
+    @property
+    def running(self) -> tuple[Server, ...]:
+        """The servers that run, each with its start."""
+        return tuple(starmap(Server, zip_longest(self.servers, self.started)))
 
 
 class HubClient:
@@ -82,6 +90,19 @@ class HubClient:
             if not isinstance(offset_then, int) or offset_then <= offset:
                 raise HubError(f"The hub's list of users does not go on after {offset}.")
             offset = offset_then
+
+    async def user(self, name: str) -> HubUser | None:
+        """One user as they stand now; None if the hub has none of that name. Raises HubError."""
+        path = f"users/{quote(name, safe='')}"
+        response = await self._request("GET", path, ok=(200, 404), timeout=REQUEST_TIMEOUT_SECS)
+        if response.code == 404:
+            return None
+        try:
+            return _user(_json(response))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise HubError(
+                f"What the hub says of {name!r} is not as expected ({error!r})."
+            ) from None
 
     async def stop_server(self, user: str, server: str) -> None:
         """Stop one server; one that is already gone is fine. Raises HubError."""
@@ -157,16 +178,14 @@ def _user(item: Any) -> HubUser:
             # Taken for none, no server would ever be stopped, and nobody would know why.
             raise HubError(f"The hub lists users without {key!r}: the token needs {scope}.")
     groups = item.get("groups")
+    ready = {n: each for n, each in (item["servers"] or {}).items() if each.get("ready")}
     return HubUser(
         name=name,
         admin=item.get("admin") is True,
         groups=None if groups is None else tuple(str(group) for group in groups),
         last_activity=parse_time(item["last_activity"]),
-        servers=tuple(
-            server_name
-            for server_name, server in (item["servers"] or {}).items()
-            if server.get("ready")
-        ),
+        servers=tuple(ready),
+        started=tuple(parse_time(each.get("started")) for each in ready.values()),
     )
 
 

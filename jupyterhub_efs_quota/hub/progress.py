@@ -44,10 +44,10 @@ def _coming(record: Record, now: datetime, foresight: Foresight, *, exempt: bool
     if lock is not None and lock.sure:
         left = time_left(lock.at, now)
         if not left:
-            return "Your servers are about to be stopped, and cannot be started after that."
+            return "Your servers are about to be stopped, and you to be locked out."
         return (
-            f"In {left}, at {minute(lock.at)}, your servers are stopped and cannot be started"
-            " until there is space again."
+            f"In {left}, at {minute(lock.at)}, your servers are stopped and you are locked"
+            " out until there is space again."
         )
     full = foresight.full_soon(record, now)
     if full is None:

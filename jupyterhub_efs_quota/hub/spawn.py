@@ -1,4 +1,4 @@
-"""The pre-spawn hook: refuses a server to a user in lockout, and lets all others pass.
+"""The pre-spawn hook: refuses a server to a user in lockout, or lets it start as a rescue.
 
 Runs in the hub for every spawn, so its imports are few and nothing in it blocks the
 event loop. For a user who is not locked it reads one file, whatever the number of users.
@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from prometheus_client import Counter
@@ -24,12 +24,14 @@ from ..measure.workers.workers import Workers
 from ..offload import Offload
 from ..quota.messages import checked
 from ..quota.record import Record, State
+from ..quota.rescue import locked
 from ..remeasure import Remeasure, utcnow
 from ..settings import EFSQuota, resolve
 from .environment import put_variables, variables
 from .learn import SystemUser, directory, told_by
 from .progress import progress_text
 from .refusal import refusal
+from .rescue import RescueDoor, forget, give_back, words
 
 Hook = Callable[[Any], Awaitable[None]]
 
@@ -41,7 +43,7 @@ DECISIONS = Counter(
 )
 # Present from the start: a rate over a series that begins at 1 misses the first.
 for _decision in (
-    *("allowed", "warned", "unlocked", "exempt", "refused"),
+    *("allowed", "warned", "unlocked", "exempt", "rescue", "refused"),
     *("error-allowed", "error-refused"),
 ):
     DECISIONS.labels(_decision)
@@ -67,11 +69,16 @@ class SpawnGate:
         self._home_calls = Offload(_READERS)
         self._verifiers = asyncio.Semaphore(_VERIFIERS)
         self._reports: set[asyncio.Task[None]] = set()
+        terms = settings.rescue_terms()
+        self._rescues = None
+        if terms is not None:
+            self._rescues = RescueDoor(settings, terms, self._store, self._offload, self._ask)
 
     async def check(self, spawner: Any) -> None:
         """Let the spawn go on, or raise the exception that refuses it."""
         user = spawner.user.name
         tell(spawner, None)
+        give_back(spawner)
         self._tell_server(spawner, None)
         try:
             record = await self._offload.run_within(self._settings.hook_timeout, self._read, user)
@@ -87,6 +94,7 @@ class SpawnGate:
             return
         await self._learn_home(spawner, record)
         self._tell_server(spawner, record)
+        await self._usual(spawner, record)
         if record is None or not record.quota_enabled or record.quota_state is State.OK:
             DECISIONS.labels("allowed").inc()
             self._tell_user(spawner, record)
@@ -98,10 +106,11 @@ class SpawnGate:
             spawner.log.warning("%s is in lockout and spawns as an administrator", user)
         else:
             record = await self._verified(spawner, record)
-            if record.quota_state is State.LOCKOUT:
-                self._refuse(spawner, checked(record)[1], f"{user} is in lockout")
+            if record.quota_state is State.LOCKOUT and await self._rescued(spawner, record):
+                return
             self._tell_server(spawner, record)
             DECISIONS.labels("unlocked").inc()
+            await self._usual(spawner, record)
         self._tell_user(spawner, record)
 
     def _tell_user(self, spawner: Any, record: Record | None) -> None:
@@ -119,6 +128,28 @@ class SpawnGate:
             tell(spawner, text)
         except Exception as error:
             spawner.log.warning("The user is not told of their storage: %s", error)
+
+    async def _usual(self, spawner: Any, record: Record | None) -> None:
+        """A server that is no rescue is going to start: forget one that is over."""
+        if record is not None and record.rescue_until is not None and not locked(record):
+            await forget(spawner, record, self._store, self._offload, self._settings.hook_timeout)
+
+    async def _rescued(self, spawner: Any, record: Record) -> bool:
+        """Whether a locked user's server starts as a rescue; False: they are not locked now."""
+        message, user = checked(record)[1], record.user
+        if self._rescues is None:
+            self._refuse(spawner, message, f"{user} is in lockout")
+        answer = await self._rescues.open(spawner, record)
+        if answer.unlocked:
+            return False
+        if answer.until is None:
+            self._refuse(
+                spawner, f"{message}  {answer.why_not}", f"{user} is in lockout, without a rescue"
+            )
+        DECISIONS.labels("rescue").inc()
+        spawner.log.warning("%s is in lockout: a rescue until %s", user, answer.until)
+        tell(spawner, words(answer.until))
+        return True
 
     def _tell_server(self, spawner: Any, record: Record | None) -> None:
         """Put the user's figures into the server's environment. Decides nothing."""
@@ -208,6 +239,11 @@ class SpawnGate:
             spawner.log.warning("The service cannot verify this lockout: %s", error)
             return None
 
+    async def _ask(self, spawner: Any, what: str, body: bytes, secs: float) -> bytes | None:
+        """What the service says to something about the user; None where there is none."""
+        service = _service(spawner, self._settings.service_name)
+        return None if service is None else await _post(spawner, service, what, body, secs)
+
     def _report(self, spawner: Any, reason: str) -> None:
         """Have the service put a refusal on record. The refusal does not wait for that."""
         service = _service(spawner, self._settings.service_name)
@@ -216,7 +252,7 @@ class SpawnGate:
             self._reports.add(report)
             report.add_done_callback(self._reports.discard)
 
-    def _refuse(self, spawner: Any, message: str, log_message: str) -> None:
+    def _refuse(self, spawner: Any, message: str, log_message: str) -> NoReturn:
         DECISIONS.labels("refused").inc()
         self._report(spawner, message)
         page = _page(spawner, self._settings.service_name)

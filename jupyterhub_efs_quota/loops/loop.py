@@ -28,6 +28,8 @@ LONGEST_PERIODS, LONGEST_SECS = 4, 3600.0
 class Loop:
     """Runs `cycle` every `period_secs`: the first time at once.
 
+    `quiet`: it does not say after each that it waits for the next, being a frequent one.
+
     `failure` says what went wrong in the last cycle, None if it went well; `cycles`
     counts those that went well.
     """
@@ -38,6 +40,7 @@ class Loop:
         cycle: Callable[[], Awaitable[object]],
         period_secs: float,
         *,
+        quiet: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -46,6 +49,7 @@ class Loop:
         self.cycles = 0
         self._cycle = cycle
         self._monotonic = monotonic
+        self._waiting_level = logging.DEBUG if quiet else logging.INFO
         self._due = monotonic()
         self._failures = 0
         self._began: float | None = None
@@ -110,7 +114,8 @@ class Loop:
         # Whole seconds, as a period is given: "Waiting 10.0 seconds".
         left = self.period_secs - int(elapsed)
         if left > 0:
-            event(log, logging.INFO, waiting(float(left), self.name), subsystem=self.name)
+            message = waiting(float(left), self.name)
+            event(log, self._waiting_level, message, subsystem=self.name)
         else:
             message = too_slow(float(abs(left)), self.period_secs, self.name)
             event(log, logging.WARNING, message, subsystem=self.name)

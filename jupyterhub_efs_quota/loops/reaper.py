@@ -15,8 +15,10 @@ from ..quota.judge import active_at_reap, judge
 from ..quota.limits import Limits
 from ..quota.messages import reaped
 from ..quota.record import Record, State
+from ..quota.rescue import follow
 from .counts import Counts
 from .cycle import Rooms, as_listed, failed, over_all_users, publish, saved
+from .rescue import Rescues, Watched, watched
 
 log = logging.getLogger(__name__)
 
@@ -25,28 +27,46 @@ NAME = "Reaper"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the reaper says of one user, and the servers (by name) that it is to stop."""
+    """What the reaper says of one user, and the servers (by name) that it is to stop.
+
+    `rescue`: the one that it leaves alone, since it is a rescue, or has ended as one.
+    """
 
     user: HubUser
     record: Record
     level: int
     message: str
     stop: tuple[str, ...] = ()
+    rescue: Watched | None = None
 
     def __str__(self) -> str:
         servers = ", ".join(repr(name) if name else "the default server" for name in self.stop)
-        return f"stop {servers} of {self.user.name}"
+        stops = f"stop {servers} of {self.user.name}" if servers else ""
+        return "; ".join(filter(None, (stops, str(self.rescue or ""))))
 
 
 class Reaper:
-    """Runs cycles over all users."""
+    """Runs cycles over all users. `rescues` looks after those in a rescue: without it, none is.
 
-    def __init__(self, rooms: Rooms, *, dry_run: bool = False) -> None:
+    `waits`: nobody else does, so a cycle waits for the measurements that this takes.
+    """
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        *,
+        dry_run: bool = False,
+        rescues: Rescues | None = None,
+        waits: bool = False,
+    ) -> None:
         self._rooms = rooms
         self._settings = rooms.settings
         self._homes = rooms.homes
         self._limits: Limits = rooms.settings.limits()
         self._dry_run = dry_run
+        self._terms = rooms.settings.rescue_terms()
+        self._rescues = rescues
+        self._waits = waits
         self.counts = Counts()
 
     def decide(self, user: HubUser, record: Record) -> Verdict:
@@ -59,11 +79,15 @@ class Reaper:
         record = judge(record, now, self._settings.grace_secs)
         level, message = reaped(record, self._settings.du_timeout_secs)
         exempt = user.admin and self._settings.admins_exempt
+        record = follow(record, user.running, now, self._terms, exempt=exempt)
+        rescue = watched(user, record, now, self._terms) if self._rescues else None
+        spared = None if rescue is None else rescue.server.name
         locked = record.quota_state is State.LOCKOUT and not exempt
-        return Verdict(user, record, level, message, user.servers if locked else ())
+        stop = tuple(name for name in user.servers if locked and name != spared)
+        return Verdict(user, record, level, message, stop, rescue)
 
     async def run_once(self) -> list[Verdict]:
-        """One cycle; the verdicts that stop servers. Raises HubError or StoreError.
+        """One cycle; the verdicts that stop servers, or spare one. Raises HubError or StoreError.
 
         What fails for one user is logged and does not stop the others.
         """
@@ -75,6 +99,8 @@ class Reaper:
                 if not self._dry_run:
                     await self._stop(verdict)
         if not self._dry_run:
+            if self._rescues is not None and self._waits:
+                await self._rescues.wait(self._settings.reaper_period_secs)
             await publish(self._rooms)
         return stopping
 
@@ -93,6 +119,8 @@ class Reaper:
             except Exception as error:
                 self.counts.add("failed")
                 failed(self._rooms, verdict.user, error, NAME)
+        if verdict.rescue is not None and self._rescues is not None:
+            await self._rescues.look_after(name)
 
     def _look_at(self, user: HubUser) -> Verdict | None:
         self.counts.add("users")
@@ -128,7 +156,7 @@ class Reaper:
             return None
         self.counts.add("judged")
         event(log, verdict.level, verdict.message, subsystem=NAME, record=verdict.record)
-        return verdict if verdict.stop else None
+        return verdict if verdict.stop or verdict.rescue else None
 
     def _home(self, user: HubUser) -> Path:
         row = self._rooms.board.get(user.name)

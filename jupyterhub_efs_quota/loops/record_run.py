@@ -32,14 +32,19 @@ class Work(Protocol):
         """One cycle."""
 
 
-def recorded(rooms: Rooms, name: str, work: Work) -> Callable[[], Awaitable[Any]]:
+def recorded(
+    rooms: Rooms, name: str, work: Work, idle: Callable[[], bool] | None = None
+) -> Callable[[], Awaitable[Any]]:
     """A cycle of `work` that puts itself on record as a run of `name`, whatever becomes of it.
 
-    It returns `Outcome.SKIPPED` if the job is switched off.
+    It returns `Outcome.SKIPPED` if the job is switched off. `idle`: whether there is nothing
+    to do, which is no run.
     """
     job, switches = name.lower(), switches_of(rooms.settings)
 
     async def cycle() -> Any:
+        if idle is not None and idle():
+            return None
         if await _is_off(rooms, switches, job):
             event(log, logging.INFO, f"{name} is switched off: nothing is done.", subsystem=name)
             rooms.activity.record_skipped(job, rooms.clock())

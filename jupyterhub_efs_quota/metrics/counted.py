@@ -24,6 +24,7 @@ from ..errors import LockHeld, kind_of
 from ..history.events import Outcome, Run
 from ..measure.meters import WALK
 from ..quota.record import Record, State
+from ..quota.rescue import End
 from ..quota.usage import Usage
 from .ages import KnownAges
 
@@ -61,6 +62,9 @@ class Counted:
         self._walked_bytes = self._counter("walked_bytes", "Sizes of files that walks looked at")
         self._errors = self._counter("errors", "Errors", "subsystem", "kind")
         self._stopped = self._counter("servers_stopped", "Servers stopped in a lockout")
+        self._rescues_ended = self._counter(
+            "rescues_ended", "Rescue servers that were stopped, by why", "reason"
+        )
         self._verifications = self._counter(
             "verifications", "Answers to the spawn hook, whether a user is still over", "state"
         )
@@ -92,6 +96,8 @@ class Counted:
         # Present from the start: a rate over a series that begins at 1 misses the first.
         for outcome in OUTCOMES:
             self._measurements.labels(outcome)
+        for end in End:
+            self._rescues_ended.labels(end.value)
         for state in State:
             self._verifications.labels(state.value)
 
@@ -126,6 +132,10 @@ class Counted:
     def stopped_server(self) -> None:
         """The reaper stopped a server."""
         self._stopped.inc()
+
+    def ended_rescue(self, end: End) -> None:
+        """A rescue server was stopped."""
+        self._rescues_ended.labels(end.value).inc()
 
     def verified(self, record: Record) -> None:
         """The spawn hook asked how a user stands, and this is the answer."""

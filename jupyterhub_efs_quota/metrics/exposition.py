@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from ..activity.overview import Job
 from ..board import Board, Row
 from ..measure.workers.governor import Governor
+from ..remeasure import utcnow
 from . import jobs, users
 from .counted import PREFIX, Counted
 from .dirsize import Dirsize
@@ -84,7 +85,7 @@ class Exposition:
         yield from self._of_store()
         yield from jobs.families(self._jobs())
         if rows is not None:
-            yield from users.families(rows)
+            yield from users.families(rows, utcnow())
 
     def _of_loops(self) -> Iterator[Metric]:
         period = GaugeMetricFamily(

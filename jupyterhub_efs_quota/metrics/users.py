@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from ..board import Row
 from ..errors import KINDS
 from ..quota.record import Record, State
+from ..quota.rescue import going_on
 from .counted import PREFIX
 
 NO_QUOTA, UNKNOWN = "no-quota", "unknown"
 STATES = (*(state.value for state in State), NO_QUOTA, UNKNOWN)
 
 
-def families(rows: Sequence[Row]) -> Iterator[Metric]:
+def families(rows: Sequence[Row], now: datetime) -> Iterator[Metric]:
     """The metrics of these users, who are all that the hub has."""
     records = [row.record for row in rows if row.record is not None]
     limited = [record for record in records if record.quota_enabled]
@@ -35,6 +37,8 @@ def families(rows: Sequence[Row]) -> Iterator[Metric]:
     yield _one("used_files", "Files in all homes, where they are counted", files)
     quotas = sum(record.quota_bytes for record in limited)
     yield _one("quota_bytes", "What all users with a quota may hold", quotas)
+    rescued = sum(going_on(record, now) for record in records)
+    yield _one("users_in_rescue", "Users who may have a rescue server now", rescued)
     times = [record.stopped for record in measured if record.stopped is not None]
     if times:
         yield _one(

@@ -45,6 +45,10 @@ class Record:
     - `over_since`: when the user went over, which is the start of the grace time.
     - `full_at`: when the home is full, if it goes on growing as it does; see `ahead.py`.
     - `home`: the home's directory, where the spawner knows better than the mapping.
+    - `rescue_…`: the rescue of this lockout, which `rescue.py` is about. Since when and until
+      when; the server and when the hub started it, which tells it from a later one of that
+      name; what the home held at its beginning; since when the user is back under the quota;
+      and why it has ended.
     - `extra`: keys that we do not know, kept as they are.
     """
 
@@ -76,6 +80,14 @@ class Record:
     over_since: datetime | None = None
     full_at: datetime | None = None
     home: str | None = None
+    rescue_began: datetime | None = None
+    rescue_until: datetime | None = None
+    rescue_server: str | None = None
+    rescue_started: datetime | None = None
+    rescue_bytes: int | None = None
+    rescue_files: int | None = None
+    rescue_back: datetime | None = None
+    rescue_ended: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -272,4 +284,12 @@ _READ: dict[str, Any] = {
     "over_since": parse_time,
     "full_at": parse_time,
     "home": _text,
+    "rescue_began": parse_time,
+    "rescue_until": parse_time,
+    "rescue_server": _text,
+    "rescue_started": parse_time,
+    "rescue_bytes": _whole(0),
+    "rescue_files": _whole(0),
+    "rescue_back": parse_time,
+    "rescue_ended": _text,
 }

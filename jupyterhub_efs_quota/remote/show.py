@@ -95,6 +95,8 @@ def _fields(user: dict[str, Any], record: dict[str, Any] | None) -> Iterator[tup
             yield "Locked out", f"from {local(user['lock']['at'])} on, when the time of grace ends"
         elif record.get("full_at"):
             yield "Full", _full(user["lock"], record["full_at"])
+        if user["rescue"] is not None:
+            yield "Rescue", _rescue(user["rescue"])
         if record.get("unreadable"):
             yield "Not counted", f"{counted(record['unreadable'], 'entry', 'entries')}: unreadable"
         yield "Last active", local(record["last_activity"])
@@ -137,6 +139,16 @@ def _quota(quota: dict[str, Any], *, enabled: bool) -> str:
     if quota["reason"]:
         text += f": {quota['reason']}"
     return text if enabled else f"{text} (not enforced)"
+
+
+def _rescue(rescue: dict[str, Any]) -> str:
+    """`the default server, until …`."""
+    server = repr(rescue["server"]) if rescue["server"] else "the default one"
+    if rescue["ended"]:
+        why = {"grown": ", since the home grew in it", "back": ", back under the quota"}
+        return f"{server}, ended {local(rescue['until'])}{why.get(rescue['ended'], '')}"
+    back = ", back under the quota" if rescue["back"] else ""
+    return f"{server}, until {local(rescue['until'])}{back}"
 
 
 def _measured(record: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from ..board import Row
 from ..history.events import STATE_CHANGED, Action, Run
 from ..quota.ahead import Lock
 from ..quota.record import COMMON_FIELDS, OWN_FIELDS, Record, format_time
+from ..quota.rescue import why_ended
 from .change import Change
 
 if TYPE_CHECKING:  # the database is for who has one
@@ -55,6 +56,18 @@ def quota_json(record: Record) -> dict[str, Any]:
         "source": record.quota_source,
         "until": plain(record.quota_until),
         "reason": record.quota_reason,
+    }
+
+
+def rescue_json(record: Record) -> dict[str, Any] | None:
+    """The rescue of this lockout, if there was one."""
+    if record.rescue_until is None:
+        return None
+    return {
+        "server": record.rescue_server or "",
+        "until": plain(record.rescue_until),
+        "back": plain(record.rescue_back),
+        "ended": plain(why_ended(record)),
     }
 
 
@@ -128,6 +141,7 @@ def _user(row: Row) -> dict[str, Any]:
         "servers": plain(row.user.servers),
         "record": None if row.record is None else record_json(row.record),
         "problem": row.problem,
+        "rescue": None if row.record is None else rescue_json(row.record),
     }
 
 

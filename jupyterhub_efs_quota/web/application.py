@@ -22,6 +22,7 @@ from .metrics import Metrics
 from .openondemand import OpenOnDemandQuotas
 from .parts import Parts
 from .plotly import PlotlyScript, find_plotly
+from .rescue import BeginRescue, RescueBegan
 from .static_files import StaticFiles
 from .storage import MyStorage
 from .users import AllUsers
@@ -68,6 +69,8 @@ def make_application(
         (f"{prefix}api/open-ondemand/quotas", OpenOnDemandQuotas, given),
         (rf"{prefix}api/users/([^/]+)/verify", Verify, from_hub),
         (rf"{prefix}api/users/([^/]+)/refused", Refused, from_hub),
+        (rf"{prefix}api/users/([^/]+)/rescue", BeginRescue, from_hub),
+        (rf"{prefix}api/users/([^/]+)/rescued", RescueBegan, from_hub),
         *api.routes(prefix, parts),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
         (rf"{prefix}static/(.*)", StaticFiles, {"path": files["static_path"]}),

@@ -13,6 +13,7 @@ from tornado import web
 
 from .current import current_record
 from .handlers import Handler
+from .rescue import rescue_of
 from .show import usage_view
 
 
@@ -34,10 +35,13 @@ class Bar(Handler):
         """Answer with a page that tells it, or that has nothing to tell."""
         record, _ = await current_record(self.parts, self.own_name)
         now, foresight = self.parts.clock(), self.parts.foresight
+        # The page counts on nothing of an administrator's, who keeps servers in a lockout.
+        exempt = self.keeps_servers
         self.page(
             "bar.html",
             view=usage_view(record, now) if record else None,
-            lock=foresight.lock(record, now) if record and not self.keeps_servers else None,
+            lock=foresight.lock(record, now) if record and not exempt else None,
             full=foresight.full_soon(record, now) if record else None,
+            rescue=None if exempt else rescue_of(self.parts, record, now),
             hub_origin=self._hub,
         )

@@ -19,6 +19,7 @@ from ..freeing.desk import Desk
 from ..freeing.freeing import Freeing
 from ..history.asking import Asking
 from ..history.recorder import Recorder
+from ..loops.rescue import Rescues
 from ..measure.task import SoFar
 from ..measure.workers.order import Priority, Wish, expect_large
 from ..metrics.counted import Counted
@@ -74,6 +75,7 @@ class Parts:
         quotas: Quotas | None = None,
         jobs: Jobs | None = None,
         settings: EFSQuota | None = None,
+        rescues: Rescues | None = None,
     ) -> None:
         self.board = board
         self.store = store
@@ -97,6 +99,8 @@ class Parts:
         self._jobs = jobs
         self._counted = counted
         self._remeasure = remeasure
+        # None where the settings are bad: then no rescue begins.
+        self.rescues = rescues
         self._measuring: dict[str, asyncio.Task[None]] = {}
         self._outcomes: dict[str, Outcome] = {}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..quota.record import Record, State
+from ..quota.rescue import going_on
 from ..quota.times import ago
 
 
@@ -15,7 +16,7 @@ class UsageView:
 
     `percent` is 0 to 100 for the bar, `shown_percent` what is said beside it. `tone` is
     the colour's name in the hub's style sheet. `left` and `left_files` are below 0 for who
-    is over; `exempt`: there is no quota.
+    is over; `exempt`: there is no quota. `rescue`: until when a rescue goes on.
     """
 
     used: int | None
@@ -34,6 +35,7 @@ class UsageView:
     left_files: int | None
     exempt: bool
     locked_out: bool
+    rescue: datetime | None = None
 
 
 # The colour of each state in the hub's style sheet.
@@ -86,6 +88,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         left_files=_left_files(record) if counts else None,
         exempt=exempt,
         locked_out=record.quota_state is State.LOCKOUT and not exempt and not keeps_servers,
+        rescue=record.rescue_until if going_on(record, now) else None,
     )
 
 

@@ -20,6 +20,7 @@ from .current import current_record
 from .handlers import Handler
 from .memory import Memory, remember
 from .plotly import PLOTLY_STYLES
+from .rescue import rescue_of, with_rescue
 from .show import usage_view
 from .where import Where, treemap, where
 
@@ -37,9 +38,13 @@ class MyStorage(Handler):
         (record, problem), memory = await asyncio.gather(
             current_record(parts, name), remember(parts, name, now)
         )
+        rescue = None if self.keeps_servers else rescue_of(parts, record, now)
+        view = usage_view(record, now, keeps_servers=self.keeps_servers) if record else None
         self.page(
             "mine.html",
-            view=usage_view(record, now, keeps_servers=self.keeps_servers) if record else None,
+            view=with_rescue(view, rescue),
+            rescue=rescue,
+            rescue_terms=parts.rescues.terms if parts.rescues else None,
             problem=problem,
             measuring=parts.measuring(name),
             said=self.get_query_argument("said", ""),

@@ -41,6 +41,11 @@ def moment(time: datetime) -> Markup:
     )
 
 
+def iso(time: datetime) -> str:
+    """A moment for a script."""
+    return f"{time.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def day(time: datetime) -> Markup:
     """The day of a moment."""
     time = time.astimezone(timezone.utc)
@@ -75,7 +80,10 @@ def percent(share: float) -> str:
     return "under 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
 
 
+_FILTERS = (size, grown, number, moment, iso, day, day_of, name, cut, plain, percent, segment)
+
+
 def add_filters(environment: Environment) -> None:
     """Let templates use them."""
-    for filter_ in (size, grown, number, moment, day, day_of, name, cut, plain, percent, segment):
+    for filter_ in _FILTERS:
         environment.filters[filter_.__name__] = filter_

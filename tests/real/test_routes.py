@@ -146,6 +146,8 @@ ROUTES = {
             },
         ),
     ],  # fmt: skip
+    "api/users/([^/]+)/rescue": [line("post", "api/users/anna/rescue", 403, hub=400)],
+    "api/users/([^/]+)/rescued": [line("post", "api/users/anna/rescued", 403, hub=400)],
     "api/users": [line("get", "api/users", **LISTS)],
     "api/users/([^/]+)": [line("get", "api/users/anna", **OF_ANNA)],
     "api/users/([^/]+)/explain": [line("get", "api/users/anna/explain", **OF_ANNA)],

@@ -115,6 +115,14 @@ records = st.builds(
     over_since=times,
     full_at=times,
     home=optional(any_text),
+    rescue_began=times,
+    rescue_until=times,
+    rescue_server=optional(any_text),
+    rescue_started=times,
+    rescue_bytes=optional(sizes),
+    rescue_files=optional(sizes),
+    rescue_back=times,
+    rescue_ended=optional(any_text),
     extra=extras,
 )
 

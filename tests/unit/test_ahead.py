@@ -164,8 +164,8 @@ def test_who_is_in_the_grace_time_reads_when_it_ends_after_the_sentence_that_sit
     told = progress_text(OVER, NOW, GRACE, always=True, exempt=False)
     assert told.startswith("You are using   21.0G bytes but are only permitted")
     assert told.endswith(
-        "In 18 hours, at 2026-11-23 06:00 UTC, your servers are stopped and cannot be started"
-        " until there is space again."
+        "In 18 hours, at 2026-11-23 06:00 UTC, your servers are stopped and you are locked"
+        " out until there is space again."
     )
 
 

@@ -3,7 +3,7 @@
 import jupyterhub
 import pytest
 
-from jupyterhub_efs_quota.doctor.checks import hub_config, settings, spawn_hook
+from jupyterhub_efs_quota.doctor.checks import hub_config, rescue, settings, spawn_hook
 from jupyterhub_efs_quota.doctor.command import DoctorCommand
 from jupyterhub_efs_quota.doctor.finding import Status
 from jupyterhub_efs_quota.doctor.hub_app import address
@@ -209,3 +209,35 @@ def test_on_zero_to_jupyterhub_the_proxy_is_where_the_chart_says(tmp_path, monke
     monkeypatch.setenv("PROXY_PUBLIC_SERVICE_HOST", "10.0.0.7")
     monkeypatch.setenv("PROXY_PUBLIC_SERVICE_PORT", "80")
     assert address(load(tmp_path, SITE + SETUP).app) == "http://10.0.0.7:80/"
+
+
+RESCUE = """
+c.EFSQuota.on_lockout = "rescue"
+c.EFSQuota.rescue_overrides = {"mem_limit": "1G"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("site", "said", "mend"),
+    [
+        ("", "for 60 minutes", ""),
+        ('c.EFSQuota.rescue_overrides = {"memory": 1}', "has no setting 'memory'", "Correct"),
+        ('c.JupyterHub.spawner_class = "docker"', "starts a user's last container again",
+         "c.DockerSpawner.remove = True"),
+        ('c.JupyterHub.spawner_class = "docker"\nc.DockerSpawner.remove = True', "60 minutes", ""),
+        ('c.EFSQuota.home_root = "/h"\nc.EFSQuota.rescue_directory = "/h/tmp"', "may be full",
+         'rescue_directory = "/tmp"'),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_way_of_rescues_is_told(tmp_path, monkeypatch, site, said, mend):
+    if "docker" in site:
+        pytest.importorskip("dockerspawner")
+    monkeypatch.setattr("jupyterhub_efs_quota.doctor.command.os.environ", {})
+    (finding,) = rescue.look(load(tmp_path, f"{SITE}{RESCUE}{site}{SETUP}"))
+    assert said in finding.said and mend in finding.mend
+    assert (finding.status is Status.OK) is (mend == "")
+
+
+def test_nothing_is_said_of_rescues_where_none_are_offered(tmp_path, monkeypatch):
+    monkeypatch.setattr("jupyterhub_efs_quota.doctor.command.os.environ", {})
+    assert list(rescue.look(load(tmp_path, SITE + SETUP))) == []

@@ -11,6 +11,7 @@ from tornado.testing import bind_unused_port
 from jupyterhub_efs_quota.errors import HubError, HubUnreachable
 from jupyterhub_efs_quota.hub import client
 from jupyterhub_efs_quota.hub.client import HubClient, HubUser, tls_context
+from jupyterhub_efs_quota.quota.rescue import Server
 
 from .conftest import a_user
 
@@ -329,3 +330,23 @@ def test_certificates_are_verified_unless_told_not_to():
     assert tls_context().verify_mode is ssl.CERT_REQUIRED
     assert tls_context().check_hostname is True
     assert tls_context(verify=False).verify_mode is ssl.CERT_NONE
+
+
+async def test_one_user_is_asked_for_by_name_with_the_starts_of_the_servers(hub):
+    server = {"ready": True, "started": "2026-11-22T12:00:00.5Z"}
+    hub.answer(200, body=a_user("a/b", servers={"": server, "gpu": {"ready": True}}))
+    user = await hub.client.user("a/b")
+    assert hub.asked[0].path == "/hub/api/users/a%2Fb"
+    started = datetime(2026, 11, 22, 12, 0, 0, 500000, timezone.utc)
+    assert user.running == (Server("", started), Server("gpu", None))
+
+
+async def test_a_user_whom_the_hub_does_not_have_is_nobody_and_a_fault_is_one(hub):
+    hub.answer(404)
+    assert await hub.client.user("nobody") is None
+    hub.answer(403)
+    with pytest.raises(HubError, match="delete:servers"):
+        await hub.client.user("homer")
+    hub.answer(200, body={"name": 5})
+    with pytest.raises(HubError, match="not as expected|without"):
+        await hub.client.user("homer")

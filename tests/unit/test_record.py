@@ -75,6 +75,11 @@ WRONG = {
     "over_since": [5, "since"],
     "full_at": [5, "soon"],
     "home": [7, ["/home"]],
+    **dict.fromkeys(
+        ("rescue_began", "rescue_until", "rescue_started", "rescue_back"), [True, "soon", 5, []]
+    ),
+    **dict.fromkeys(("rescue_bytes", "rescue_files"), [-1, "5", True, 1.5]),
+    **dict.fromkeys(("rescue_server", "rescue_ended"), [5, True, []]),
 }
 
 

@@ -87,6 +87,17 @@ def test_limits_on_files_are_among_the_limits():
         ("meter", "guess"),
         ("size_basis", "real"),
         ("on_lockout", "delete"),
+        ("rescue_secs", 0),
+        ("rescue_measure_secs", -1),
+        ("rescue_pause_secs", float("inf")),
+        ("rescue_back_secs", -1),
+        ("rescue_growth", "a little"),
+        ("rescue_directory", "tmp"),
+        ("rescue_overrides", {"mem limit": 1}),
+        ("rescue_overrides", {"_private": 1}),
+        ("rescue_overrides", {"pre_spawn_hook": "mine"}),
+        ("rescue_overrides", {"image": object()}),
+        ("rescue_overrides", {"cpu_limit": float("nan")}),
         ("on_error", "ignore"),
         ("log_format", "xml"),
         ("log_level", "LOUD"),
@@ -305,3 +316,16 @@ def test_what_homes_cannot_be_summed_up_by_is_refused_with_what_to_do(name, valu
     assert f"c.EFSQuota.{name} = " in str(refused.value)
     assert wrong in str(refused.value)
     assert advice in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"rescue_measure_secs": 3601}, "rescue_measure_secs = 3601 is longer than a rescue"),
+        ({"rescue_directory": ""}, "rescue_directory must be a directory"),
+    ],
+)
+def test_rescues_that_could_not_work_are_an_error_where_they_are_offered(wrong, said):
+    resolve(Config({"EFSQuota": wrong}))
+    with pytest.raises(SettingsError, match=said):
+        resolve(Config({"EFSQuota": {**wrong, "on_lockout": "rescue"}}))

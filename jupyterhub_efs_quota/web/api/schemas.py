@@ -11,6 +11,7 @@ from typing import Any
 from ...history.events import Outcome
 from ...quota.forecast import Outlook
 from ...quota.record import COMMON_FIELDS, OWN_FIELDS, State
+from ...quota.rescue import End
 from ...users.explain import Cause, WouldChange
 
 Schema = dict[str, Any]
@@ -89,7 +90,8 @@ _TYPES: dict[str, Schema] = {
     "meter": TEXT,
     "quota_source": TEXT,
     "quota_reason": TEXT,
-    "home": TEXT,
+    **dict.fromkeys(("home", "rescue_server", "rescue_ended"), TEXT),
+    **dict.fromkeys(("rescue_began", "rescue_until", "rescue_started", "rescue_back"), TIME),
     **dict.fromkeys(("last_activity", "reaper_time", "started", "stopped"), TIME),
     **dict.fromkeys(("over_since", "quota_until", "full_at"), TIME),
 }
@@ -115,6 +117,7 @@ _USER: dict[str, Schema] = {
     "servers": array(TEXT, 'The names of the servers that run; "" is the default one.'),
     "record": known(ref("Record"), "null: there is none yet, or it was never readable."),
     "problem": known(TEXT, "What is wrong with this user's measurement or record."),
+    "rescue": known(ref("Rescue"), "null: there was none in this lockout."),
 }
 _QUOTA: dict[str, Schema] = {
     "bytes": WHOLE,
@@ -145,6 +148,13 @@ SCHEMAS: dict[str, Schema] = {
         ),
     ),
     "Rows": page("Row"),
+    "Rescue": thing(
+        "The rescue of a lockout: for a while the user may start a server, to delete with.",
+        server=said(TEXT, 'Which server was started last; "" is the default one.'),
+        until=said(TIME, "When it ends, or ended."),
+        back=known(TIME, "Since when the user is back under the quota."),
+        ended=known(one_of(End), "Why it has ended; null: it goes on, or its time is over."),
+    ),
     "User": thing(
         "A user, as their record stands now.",
         **_USER,

@@ -24,6 +24,21 @@
     return made;
   };
 
+  /* What there is to say of a rescue: the server that a locked-out user may start to delete. */
+  const rescue = (figure) => {
+    const until = new Date(figure.rescueUntil);
+    const when = isNaN(until)
+      ? ""
+      : until.toLocaleTimeString(locale, { hour: "numeric", minute: "2-digit" });
+    const said = {
+      offered: "You are locked out. The next server that you start is a rescue server, to delete files with.",
+      on: `You are locked out. Until ${when} your server is a rescue server, to delete files with.`,
+      back: `You are back under your quota. Restart your rescue server to work as usual; it is stopped at ${when}.`,
+      pause: "You are locked out, and your rescue is over.",
+    };
+    return Object.hasOwn(said, figure.rescue) ? said[figure.rescue] : "";
+  };
+
   /* The lockout when the time of grace ends, or else the day when it is full. */
   const coming = (figure) => {
     const at = new Date(figure.lock);
@@ -60,7 +75,7 @@
       track.append(bar);
       parts.push(track);
     }
-    const told = coming(figure);
+    const told = rescue(figure) || coming(figure);
     if (told) parts.push(element("p", "mt-1 mb-0", told));
     place.replaceChildren(...parts);
     place.hidden = false;
