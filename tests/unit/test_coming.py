@@ -42,7 +42,7 @@ def page():
             view=usage_view(record, NOW, keeps_servers=exempt),
             coming=_coming(record, memory, NOW, foresight, exempt=exempt),
             **_account(record, memory, NOW, allocated=False),
-            **dict.fromkeys(("problem", "plotly", "visitor", "administers", "trouble")),
+            **dict.fromkeys(("problem", "plotly", "visitor", "administers", "trouble", "rescue")),
             **dict.fromkeys(("said", "xsrf_token", "hub_prefix", "menu_text"), ""),
             base_url="/",
             free="/free",
