@@ -81,6 +81,9 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # How long users may be over their quota before they are locked out, in seconds.
 # c.EFSQuota.grace_secs = 0
 
+# Who is going to be full within so many days, as they grow, is told when. 0: nobody.
+# c.EFSQuota.full_soon_days = 14
+
 # Whether those who are over when first seen keep what they have.
 # c.EFSQuota.grandfather = False
 
@@ -159,8 +162,8 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # Whether administrators keep their own servers in a lockout.
 # c.EFSQuota.admins_exempt = True
 
-# Servers are told how their user stands, in STORAGE_QUOTA_BYTES, STORAGE_USED_BYTES and
-# STORAGE_MEASURED_AT.
+# Servers are told how their user stands, in STORAGE_QUOTA_BYTES, STORAGE_USED_BYTES,
+# STORAGE_MEASURED_AT, STORAGE_FULL_AT and STORAGE_LOCKED_AT.
 # c.EFSQuota.storage_environment = True
 
 # --- What others read ------------------------------------------------------------------
@@ -221,7 +224,8 @@ c.EFSQuota.user_quotas = {"homer@example.org": "500Gi"}
 # c.EFSQuota.service_name = "efs-quota"
 # c.EFSQuota.menu_text = "Storage"
 
-# Each user's own storage, as a bar, on the hub's home and spawn pages.
+# Each user's own storage, as a bar, on the hub's home and spawn pages, and as a line while a
+# server starts.
 # c.EFSQuota.show_on_hub_pages = True
 
 # A JSON object a line, or "console": lines for people.

@@ -87,6 +87,7 @@ setup(
             "jupyterhub-kubespawner>=7",
             "mfusepy",
             "openapi-spec-validator",
+            "pillow",
             "playwright",
             "psycopg[binary]>=3.1",
             "pyte",

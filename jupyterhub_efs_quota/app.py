@@ -27,6 +27,7 @@ from .errors import HistoryError, SettingsError
 from .freeing.freeing import Freeing
 from .history.history import History
 from .history.opening import history_of
+from .history.recent import past_of
 from .history.recorder import Recorder
 from .hub.client import hub_from, internal_tls
 from .loops.cycle import Rooms, make_rooms
@@ -238,6 +239,7 @@ class Service:
             spread=spread,
             counted=rooms.counted,
             history=rooms.history,
+            past=past_of(rooms.history),
         )
 
     def _listen(self, parts: Parts) -> HTTPServer:

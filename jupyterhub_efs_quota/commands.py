@@ -208,6 +208,7 @@ class LoopCommand(Command):
         return Recorder() if self.dry_run else recorder_of(settings, utcnow)
 
     async def _run(self, settings: EFSQuota, hub: Any, history: Any) -> None:
+        from .history.recent import past_of
         from .loops.cycle import make_rooms
         from .loops.loop import Loop
         from .loops.record_run import recorded
@@ -224,6 +225,7 @@ class LoopCommand(Command):
             spread=spread,
             counted=rooms.counted,
             history=history,
+            past=past_of(history),
         )
         work, name, period = self.cycle(rooms, remeasure)
         # What would be done is no run, and is said of a job that is switched off, too.

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import ParamSpec
 
 from .control.store import ControlStore
-from .errors import ControlError, MeasureError, StoreError
+from .errors import ControlError, HistoryError, MeasureError, StoreError
 from .history.recorder import Recorder
 from .logs import event
 from .measure.cluster.cluster import Cluster
@@ -27,6 +27,7 @@ from .measure.workers.workers import Tell, Workers
 from .metrics.counted import Counted
 from .offload import Offload
 from .quota import messages
+from .quota.ahead import Measured, foretold
 from .quota.judge import distrusted, judge, record_usage
 from .quota.record import UNDEFINED_BYTES, Record
 from .quota.scanned import Advice, Scan, weigh
@@ -37,6 +38,8 @@ from .under_way import UnderWay
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
+# What is asked for a user's measurements of the last weeks, as of a time.
+Past = Callable[[str, datetime], Awaitable[Sequence[Measured]]]
 LEAVE_SECS = 1.0
 # A measurement may have taken an hour: it is worth waiting for the lock to record it.
 FINISH_WAIT_SECS = 10.0
@@ -77,7 +80,8 @@ class _Begun:
 class Remeasure:
     """Measures single homes under the settings, and keeps the control files.
 
-    `spread` says whose turn it is; without one, it is that of who came first.
+    `spread` says whose turn it is; without one, it is that of who came first. `past` is
+    asked for what a forecast is made of; without one there is none.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Remeasure:
         spread: Spread | None = None,
         counted: Counted | None = None,
         history: Recorder | None = None,
+        past: Past | None = None,
     ) -> None:
         self.under_way = UnderWay()
         self._settings = settings
@@ -103,6 +108,7 @@ class Remeasure:
         self._counted = counted
         self._told: set[str] = set()
         self._history = history or Recorder()
+        self._past = past
         # Only where there is somebody to keep it.
         self._summed_up = self._history.keeps_summaries or settings.user_metrics != "off"
 
@@ -133,7 +139,8 @@ class Remeasure:
                 task = replace(task, rules=rules)
             with self.under_way.measuring(user) as tell:
                 usage = await self._look(user, task, tell)
-            record = await self._offload.run(self._finish, begun, usage)
+            before = await self._before(begun, usage)
+            record = await self._offload.run(self._finish, begun, usage, before)
         except BaseException:
             await self._leave(self._undo, begun)
             raise
@@ -141,6 +148,20 @@ class Remeasure:
             await self._leave(begun.lock.close)
         self._say(begun.record, record, usage)
         return record
+
+    async def _before(self, begun: _Begun, usage: Usage) -> Sequence[Measured] | None:
+        """The measurements before this one; None where they would tell nothing, or cannot."""
+        record = begun.record
+        size = usage.allocated if self._allocated else usage.bytes
+        news = size != record.actual_bytes or usage.files != record.usage_files
+        # Most homes are as they were, and nothing is foretold of them.
+        if self._past is None or not usage.complete or not (news or record.full_at):
+            return None
+        try:
+            return await self._past(record.user, begun.started)
+        except HistoryError as error:
+            log.debug("Nothing is foretold of %s: %s", record.user, error)
+            return None
 
     def take(self, user: str, planned: Record, scan: Scan) -> Record | None:
         """Record what a scan says of a home; the new record (blocking).
@@ -241,7 +262,9 @@ class Remeasure:
                 held.write(replace(record, started=started))
             return _Begun(record, home, started, stack.pop_all())
 
-    def _finish(self, begun: _Begun, usage: Usage) -> Record:
+    def _finish(
+        self, begun: _Begun, usage: Usage, before: Sequence[Measured] | None = None
+    ) -> Record:
         with self._store.held(begun.record.user, wait_secs=FINISH_WAIT_SECS) as held:
             # Read again: it may have been edited by hand while we measured.
             record = held.read()
@@ -251,6 +274,7 @@ class Remeasure:
                 # A verification began later: it does not count what was deleted meanwhile.
                 return record
             record = self._judged(record, usage, begun.started)
+            record = foretold(record, before, begun.started)
             held.write(record)
         self._history.measured(record, usage, begun.started, self._clock(), by="Monitor")
         return record

@@ -40,6 +40,7 @@ from .homes import Homes, check_template
 from .measure.meters import METERS, WALK
 from .measure.summary.check_rules import checked_ages, checked_junk, checked_types
 from .measure.summary.rules import AGES_DAYS, JUNK, TYPES, Rules
+from .quota.ahead import Foresight
 from .quota.limits import Limits
 from .quota.rescue import Terms
 from .quota.sizes import parse_size
@@ -182,6 +183,14 @@ class EFSQuota(Configurable):
         0.0,
         min=0.0,
         help="How long a user may be over before the lockout. Until then it is a violation.",
+    ).tag(config=True)
+    full_soon_days = Float(
+        14.0,
+        min=0.0,
+        help="""Who is going to be full within so many days reads when, at each spawn.
+
+        At the growth of the last weeks, as the history has it. 0: nobody is told. The page of
+        the user's own storage says it in any case.""",
     ).tag(config=True)
     grandfather = Bool(
         False,
@@ -419,8 +428,9 @@ class EFSQuota(Configurable):
         True,
         help="""Whether servers are told how their user stands, in environment variables.
 
-        `STORAGE_QUOTA_BYTES`, `STORAGE_USED_BYTES` and `STORAGE_MEASURED_AT`, each where it
-        is known and where the site has not set it itself.""",
+        `STORAGE_QUOTA_BYTES`, `STORAGE_USED_BYTES`, `STORAGE_MEASURED_AT`, `STORAGE_FULL_AT`
+        and `STORAGE_LOCKED_AT`, each where it is known and where the site has not set it
+        itself.""",
     ).tag(config=True)
 
     metrics_port = Int(
@@ -563,7 +573,9 @@ class EFSQuota(Configurable):
     ).tag(config=True)
     show_on_hub_pages = Bool(
         True,
-        help="Show each user their own storage, as a bar, on the hub's home and spawn pages.",
+        help="""Show each user their own storage, as a bar, on the hub's home and spawn pages.
+
+        And as a line in the progress of each spawn.""",
     ).tag(config=True)
     log_format = Enum(
         ["json", "console"],
@@ -639,7 +651,8 @@ class EFSQuota(Configurable):
         return _checked(proposal, checked_overrides)
 
     @validate(
-        *("grace_secs", "stale_quota_secs", "verify_secs", "limbo_days", "limbo_share"),
+        *("grace_secs", "full_soon_days", "stale_quota_secs"),
+        *("verify_secs", "limbo_days", "limbo_share"),
         *("rescue_pause_secs", "rescue_back_secs"),
     )
     def _finite(self, proposal: Any) -> float:
@@ -650,6 +663,10 @@ class EFSQuota(Configurable):
     def homes(self) -> Homes:
         """The home mapping."""
         return Homes(self.home_root, self.home_path)
+
+    def foresight(self) -> Foresight:
+        """What is to come for a user."""
+        return Foresight(self.grace_secs, self.full_soon_days)
 
     def limbo_place(self) -> Path:
         """The directory of limbo."""

@@ -94,6 +94,7 @@ class Demo:
             "monitor_period_secs": 10,
             "reaper_period_secs": 5,
             "stale_quota_secs": 5,
+            "allow_delete": True,
             "log_format": "console",
         }
         return {

@@ -1,28 +1,98 @@
 """Takes the pictures that the README and the documentation show, of a demo that runs.
 
 Run by ./scripts/pictures. Takes each page wide and narrow, light and dark, into a folder to
-look at; the few that are shown are copied into docs/images.
+look at; the few that are shown are copied into docs/images. A further page is a line in
+PICTURES.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+SERVICE = "/services/efs-quota/"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A page as a user sees it: `path` below the hub, `click` what is clicked there, in order.
+
+    `ready`: what is on the page when it is all there. `down_to`: how much of it is taken: down
+    to the end of this element, or as much as a screen shows (""), or all of it ("all").
+    `sizes` and `schemes`: in which it is taken.
+    """
+
+    name: str
+    user: str
+    path: str
+    ready: str = "h1"
+    click: Sequence[str] = ()
+    down_to: str = "all"
+    sizes: Sequence[str] = ("wide", "narrow")
+    schemes: Sequence[str] = ("light", "dark")
+
+
+_DRAWN = "#treemap .slice, #missing"
+_SLIDER = "#slide:not([hidden])"
+PICTURES = (
+    *(Picture(f"mine-{user}", user, SERVICE, _DRAWN) for user in ("alice", "carol", "dave")),
+    Picture("mine-bob", "bob", SERVICE, _DRAWN, down_to="#treemap"),
+    Picture("mine-admin", "admin", SERVICE, _DRAWN),
+    Picture("free-carol", "carol", f"{SERVICE}free", "#treemap .slice", down_to="#treemap"),
+    Picture("free-whole", "carol", f"{SERVICE}free?path=data&sort=-size", "#treemap .slice"),
+    Picture("free-confirm", "carol", f"{SERVICE}free", "#count", ["#proposal button"]),
+    # Changes something, which the demo allows: the others are taken of other users.
+    Picture(
+        "free-limbo",
+        "dave",
+        f"{SERVICE}free",
+        "#done",
+        ["#largest tr:nth-child(3) input", "#largest button", "#aside"],
+    ),
+    Picture("users", "admin", f"{SERVICE}users", down_to=""),
+    Picture("user", "admin", f"{SERVICE}users/carol", _DRAWN),
+    Picture("users-lead", "erin", f"{SERVICE}users", down_to=""),
+    Picture("overview", "admin", f"{SERVICE}overview", _SLIDER, down_to="#what-if"),
+    Picture("overview-whole", "admin", f"{SERVICE}overview", _SLIDER),
+    Picture("settings", "admin", f"{SERVICE}overview/settings", down_to=""),
+    Picture("jobs", "admin", f"{SERVICE}jobs", down_to=""),
+    Picture("not-found", "alice", f"{SERVICE}no/such/page", down_to=""),
+    Picture("refused", "carol", "/hub/spawn/carol", "text=but are only permitted", down_to=""),
+    Picture(
+        "hub-home", "bob", "/hub/home", "#efs-quota-bar:not([hidden])", down_to="#efs-quota-bar"
+    ),
+    Picture("hub-admin", "admin", "/hub/admin", "#efs-quota-admin-link", down_to=""),
+    # Begins a server: so this one last, and once.
+    Picture(
+        "spawn",
+        "bob",
+        "/hub/spawn/bob",
+        "#progress-log .progress-log-event",
+        ["#progress-details summary"],
+        down_to="",
+        sizes=("wide",),
+        schemes=("light",),
+    ),
+)
+# What the documentation shows, and under which name.
 SHOWN = {
     "mine-bob-wide-light": "my-storage",
-    "refused-carol-wide-light": "refused",
-    "users-admin-wide-light": "all-users",
-    "overview-admin-wide-light": "overview",
-    "hub-home-bob-wide-light": "hub-home",
+    "refused-wide-light": "refused",
+    "users-wide-light": "all-users",
+    "overview-wide-light": "overview",
+    "hub-home-wide-light": "hub-home",
+    "free-carol-wide-light": "free-space",
+    "spawn-wide-light": "spawn",
 }
-USERS = ("alice", "bob", "carol", "dave", "admin")
-SIZES = {"wide": (1200, 700), "narrow": (320, 700)}
+SIZES = {"wide": (1280, 700), "narrow": (320, 700)}
+PATIENCE_MSECS = 180_000
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,94 +106,80 @@ CHROMIUM = [
 
 def log_in(page: Page, base: str, user: str, password: str) -> None:
     """Log in and end on the page of the user's own storage."""
-    page.goto(f"{base}/services/efs-quota/")
+    page.goto(base + SERVICE)
     page.fill("#username_input", user)
     page.fill("#password_input", password)
     page.click("#login_submit")
     page.wait_for_selector("h1:has-text('My storage')")
 
 
-def take_storage(page: Page, path: Path) -> None:
-    """The page of the user's own storage, as far down as the map of folders; then all of it."""
-    page.wait_for_selector("#treemap .slice, #missing")
-    box = page.locator("#treemap").bounding_box() if page.is_visible("#treemap") else None
+def take(page: Page, base: str, picture: Picture, path: Path) -> None:
+    """Go there, do what is to be done, and take the picture."""
+    page.goto(base + picture.path)
+    for what in picture.click:
+        page.click(what)
+    page.wait_for_selector(picture.ready, state="attached")
+    if picture.down_to in ("", "all"):
+        page.screenshot(path=path, full_page=picture.down_to == "all")
+        return
+    box = page.locator(picture.down_to).bounding_box()
     width = page.viewport_size["width"] if page.viewport_size else 0
-    clip: Any = (
-        {"x": 0, "y": 0, "width": width, "height": box["y"] + box["height"] + 24} if box else None
-    )
+    bottom = box["y"] + box["height"] + 12 if box else 700
+    clip: Any = {"x": 0, "y": 0, "width": width, "height": bottom}
     page.screenshot(path=path, full_page=True, clip=clip)
-    page.screenshot(path=path.with_stem(f"{path.stem}-whole"), full_page=True)
-
-
-def take_overview(page: Page, path: Path) -> None:
-    """The overview as far down as its what-if; then all of it."""
-    box = page.locator("#what-if").bounding_box()
-    width = page.viewport_size["width"] if page.viewport_size else 0
-    clip: Any = (
-        {"x": 0, "y": 0, "width": width, "height": box["y"] + box["height"]} if box else None
-    )
-    page.screenshot(path=path, full_page=True, clip=clip)
-    page.screenshot(path=path.with_stem(f"{path.stem}-whole"), full_page=True)
-
-
-def take_home(page: Page, base: str, path: Path) -> None:
-    """The upper part of the hub's home page, with the user's own bar."""
-    page.goto(f"{base}/hub/home")
-    page.wait_for_selector("#efs-quota-bar:not([hidden])")
-    width = page.viewport_size["width"] if page.viewport_size else 0
-    page.screenshot(path=path, clip={"x": 0, "y": 0, "width": width, "height": 220})
 
 
 def read_passwords(said: str) -> dict[str, str]:
     """The password of each user whose pictures are taken, as the demo prints them."""
     (admin,) = re.findall(r"^Password of admin: (\S+)", said, re.MULTILINE)
     (others,) = re.findall(r"^Password of all others: (\S+)", said, re.MULTILINE)
-    return {**dict.fromkeys(USERS, others), "admin": admin}
+    return {**{picture.user: others for picture in PICTURES}, "admin": admin}
 
 
-def take_all(browser: Browser, base: str, passwords: dict[str, str], folder: Path) -> list[str]:
-    """Take every picture; what the browser's console complained about."""
-    complaints: list[str] = []
-    for scheme in ("light", "dark"):
-        for size, (width, height) in SIZES.items():
-            for user in USERS:
-                context = browser.new_context(
-                    color_scheme=scheme,
-                    viewport={"width": width, "height": height},
-                )
-                page = context.new_page()
-                page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+class Visitors:
+    """The users who have logged in, each in each kind of window."""
 
-                def take(name: str, user: str = user, page: Page = page) -> None:
-                    page.screenshot(path=folder / f"{name}-{user}-{size}-{scheme}.png")  # noqa: B023
+    def __init__(self, browser: Browser, base: str, passwords: dict[str, str]) -> None:
+        self.complaints: list[str] = []
+        self._browser = browser
+        self._base = base
+        self._passwords = passwords
+        self._pages: dict[tuple[str, str, str], Page] = {}
 
-                log_in(page, base, user, passwords[user])
-                take_storage(page, folder / f"mine-{user}-{size}-{scheme}.png")
-                if user != "admin":
-                    take_home(page, base, folder / f"hub-home-{user}-{size}-{scheme}.png")
-                if user == "carol":
-                    page.goto(f"{base}/hub/spawn/carol")
-                    take("refused")
-                if user == "admin":
-                    page.goto(f"{base}/services/efs-quota/users")
-                    take("users")
-                    page.goto(f"{base}/services/efs-quota/users/carol")
-                    page.wait_for_selector("#treemap .slice, #missing")
-                    page.screenshot(path=folder / f"user-carol-{size}-{scheme}.png", full_page=True)
-                    page.goto(f"{base}/services/efs-quota/overview")
-                    page.wait_for_selector("#slide:not([hidden])")
-                    take_overview(page, folder / f"overview-admin-{size}-{scheme}.png")
-                    page.goto(f"{base}/services/efs-quota/overview/settings")
-                    take("settings")
-                    page.goto(f"{base}/hub/admin")
-                    page.wait_for_selector("#efs-quota-admin-link")
-                    take("hub-admin")
-                    page.goto(f"{base}/hub/home")
-                    if size == "wide":
-                        page.click("text=Services")
-                    take("hub-home")
-                context.close()
-    return complaints
+    def page(self, user: str, size: str, scheme: str) -> Page:
+        """The user's window of a size, light or dark."""
+        if (user, size, scheme) not in self._pages:
+            width, height = SIZES[size]
+            page = self._browser.new_page(
+                color_scheme="dark" if scheme == "dark" else "light",
+                viewport={"width": width, "height": height},
+            )
+            page.set_default_timeout(PATIENCE_MSECS)
+            page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
+            log_in(page, self._base, user, self._passwords[user])
+            self._pages[user, size, scheme] = page
+        return self._pages[user, size, scheme]
+
+
+def take_all(visitors: Visitors, base: str, folder: Path, wanted: str) -> None:
+    """Take those pictures in whose name the wanted expression is found."""
+    for picture in PICTURES:
+        for scheme in picture.schemes:
+            for size in picture.sizes:
+                name = f"{picture.name}-{size}-{scheme}"
+                if not re.search(wanted, name):
+                    continue
+                page = visitors.page(picture.user, size, scheme)
+                take(page, base, picture, folder / f"{name}.png")
+                if page.evaluate("document.documentElement.scrollWidth") > SIZES[size][0]:
+                    visitors.complaints.append(f"{name} is wider than the screen")
+
+
+def shrink(taken: Path, shown: Path) -> None:
+    """Keep a picture with the colours that a page has: a third of the size."""
+    image = Image.open(taken).convert("RGB")
+    flat = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    flat.save(shown, optimize=True)
 
 
 def main() -> None:
@@ -131,22 +187,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("said", type=Path, help="what the demo printed")
     parser.add_argument("folder", type=Path, help="where all pictures go")
+    parser.add_argument("--only", default="", help="those whose name this expression fits")
     parser.add_argument("--shown", type=Path, help="where the shown ones go, under their names")
     asked = parser.parse_args()
 
     said = asked.said.read_text()
     base = re.findall(r"http://\S+", said)[0].rstrip("/")
-    passwords = read_passwords(said)
     asked.folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-        complaints = take_all(browser, base, passwords, asked.folder)
+        visitors = Visitors(browser, base, read_passwords(said))
+        take_all(visitors, base, asked.folder, asked.only)
         browser.close()
-    for complaint in sorted(set(complaints)):
+    for complaint in sorted(set(visitors.complaints)):
         print(complaint)
     if asked.shown:
         for name, shown in SHOWN.items():
-            shutil.copy(asked.folder / f"{name}.png", asked.shown / f"{shown}.png")
+            shrink(asked.folder / f"{name}.png", asked.shown / f"{shown}.png")
     print(f"The pictures are in {asked.folder}")
 
 

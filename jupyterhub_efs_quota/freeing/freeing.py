@@ -24,7 +24,7 @@ from .erase import erase
 from .handles import Home, open_home
 from .ledger import ASIDE, BACK, ERASED, PURGED, Receipt, append, read
 from .limbo import KEPT, Drawer, Limbo
-from .listing import Listing, list_directory
+from .listing import BY_NAME, By, Listing, Order, list_directory
 from .note import Note
 from .paths import Names, topmost
 from .progress import Progress
@@ -42,6 +42,8 @@ P = ParamSpec("P")
 _FULL = 0.05
 # How long a page waits for a listing, and for the weight of all that was chosen.
 _LIST_SECS = 20.0
+# By another order than the names', every entry has to be looked at: not of a million.
+_SORT_SECS = 6.0
 _WEIGH_SECS = 3.0
 LIMBO = "limbo"
 
@@ -127,10 +129,13 @@ class Freeing:
             why_not = why_not or str(error)
         return Standing(why_not, full, notes, self._room(record, notes))
 
-    def listing(self, record: Record, names: Names, after: bytes = b"") -> Listing:
-        """A page of a directory as it is now."""
+    def listing(
+        self, record: Record, names: Names, after: bytes = b"", order: Order = BY_NAME
+    ) -> Listing:
+        """A page of a directory as it is now. Raises Stopped if that takes too long."""
+        secs = _LIST_SECS if order.by is By.NAME else _SORT_SECS
         with self._home(record) as home:
-            return list_directory(home, names, after, progress=Progress(_LIST_SECS))
+            return list_directory(home, names, after, progress=Progress(secs), order=order)
 
     def weigh(self, record: Record, choices: Iterable[Choice]) -> list[Weighed]:
         """What was chosen, without what lies in something else that was, as it is now."""

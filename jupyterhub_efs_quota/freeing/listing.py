@@ -5,15 +5,28 @@ from __future__ import annotations
 import heapq
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
+from typing import Any
 
 from ..errors import FreeingError
+from ..quota.summary import Sums
 from .handles import Home, plain_error
 from .paths import Names
 from .progress import Progress
 
 PAGE = 200
+
+
+class By(str, Enum):
+    """By what a directory can be listed."""
+
+    NAME = "name"
+    SIZE = "size"
+    FILES = "files"
+    CHANGED = "changed"
+    TYPE = "type"
 
 
 @dataclass(frozen=True)
@@ -34,8 +47,64 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Order:
+    """By what to list, and whether from the largest (or the latest) down.
+
+    `known` is what the folders in it hold, by name, as last measured: a folder that is not
+    in it comes before all others. `allocated`: sizes are those on disk.
+    """
+
+    by: By = By.NAME
+    descending: bool = False
+    known: Mapping[bytes, Sums] | None = None
+    allocated: bool = False
+
+    def key(self, entry: Entry) -> int | bytes:
+        """What an entry is sorted by."""
+        folder = entry.kind == "folder"
+        held = (self.known or {}).get(entry.name)
+        if self.by is By.CHANGED:
+            return int(entry.modified)
+        if self.by is By.TYPE:
+            return b"" if folder else extension(entry.name).lower() or entry.kind.encode()
+        if self.by is By.FILES:
+            return 1 if not folder else held.files if held else -1
+        if folder:
+            return held[self.allocated] if held else -1
+        return entry.allocated if self.allocated else entry.bytes
+
+    def token(self, key: int | bytes, name: bytes) -> bytes:
+        """What to go on after, as a page and the API hand it out."""
+        if self.by is By.NAME:
+            return name
+        # Neither a name nor an extension has a slash.
+        return (key if isinstance(key, bytes) else b"%d" % key) + b"/" + name
+
+    def place(self, token: bytes) -> tuple[Any, bytes]:
+        """The place that a token names. Raises FreeingError."""
+        if self.by is By.NAME:
+            return b"", token
+        key, _, name = token.rpartition(b"/")
+        if self.by is By.TYPE:
+            return key, name
+        digits = key.removeprefix(b"-")
+        if not digits.isdigit() or len(digits) > 25:
+            raise FreeingError("There is no such place in this list. Begin at its beginning.")
+        return int(key), name
+
+
+BY_NAME = Order()
+
+
+def extension(name: bytes) -> bytes:
+    """The extension of a file's name, without its dot; empty if it has none."""
+    stem, _, last = name.rpartition(b".")
+    return last if stem.strip(b".") else b""
+
+
+@dataclass(frozen=True)
 class Listing:
-    """A page of a directory by name. `following`: the name to go on after, if there is more."""
+    """A page of a directory. `following`: what to go on after, if there is more."""
 
     entries: tuple[Entry, ...]
     total: int
@@ -43,19 +112,48 @@ class Listing:
 
 
 def list_directory(
-    home: Home, names: Names, after: bytes = b"", most: int = PAGE, progress: Progress | None = None
+    home: Home,
+    names: Names,
+    after: bytes = b"",
+    most: int = PAGE,
+    progress: Progress | None = None,
+    *,
+    order: Order = BY_NAME,
 ) -> Listing:
-    """The entries after a name, of a directory of the home. Raises FreeingError."""
+    """The entries after a place, of a directory of the home. Raises FreeingError.
+
+    By anything but the name each entry is looked at, so that takes long where there are many.
+    """
+    place = order.place(after) if after else None
+    pick = heapq.nlargest if order.descending else heapq.nsmallest
     with home.directory(names) as handle:
         counted = _Counted(handle, progress or Progress())
-        # By name and from a name on: entries that come and go meanwhile shift no page.
+        # From a place on: entries that come and go meanwhile shift no page.
         # One more than is shown tells whether there is a page after this one.
-        first = heapq.nsmallest(most + 1, (name for name in counted.names() if name > after))
-        entries = [entry for name in first[:most] if (entry := _entry(home, handle, name))]
+        first = pick(
+            most + 1,
+            (
+                each
+                for each in _keyed(home, handle, counted.names(), order)
+                if place is None or (each < place if order.descending else each > place)
+            ),
+        )
+        entries = [entry for _, name in first[:most] if (entry := _entry(home, handle, name))]
         if not home.still_at(names, handle):
             raise FreeingError("This folder was moved while it was listed. Look again.")
-    more = len(first) > most
-    return Listing(tuple(entries), counted.total, first[most - 1] if more else None)
+    following = order.token(*first[most - 1]) if len(first) > most else None
+    return Listing(tuple(entries), counted.total, following)
+
+
+def _keyed(
+    home: Home, handle: int, names: Iterator[bytes], order: Order
+) -> Iterator[tuple[Any, bytes]]:
+    """Each name with what it is sorted by before that."""
+    for name in names:
+        if order.by is By.NAME:
+            yield b"", name
+        elif entry := _entry(home, handle, name):
+            yield order.key(entry), name
 
 
 class _Counted:

@@ -30,7 +30,7 @@ from .database import Database
 from .events import Action, ActionKind, Event, Fill, Judged, Measurement, Run
 from .pending import Pending, left_behind
 from .queue import Queue
-from .reading import Latest, Page, Point, StateChange
+from .reading import Day, Latest, Page, Point, StateChange
 from .recorder import Recorder
 from .surroundings import Gone
 from .thinning import Keep, claim, thin
@@ -209,6 +209,10 @@ class History(Recorder):
     ) -> list[Point]:
         """A user's measurements in a time, thinned out to so many: see `reading.series`."""
         return self._ask(reading.series, user, since, until, points)
+
+    def daily(self, user: str, since: datetime, until: datetime) -> list[Day]:
+        """Of each day the last measurement that saw the whole home: see `reading.daily`."""
+        return self._ask(reading.daily, user, since, until)
 
     def growth(self) -> dict[str, int | None]:
         """By how many bytes the usage of each user grew in a week."""

@@ -5,13 +5,14 @@ Called by the spawn hook. For the user's own tools: a prompt, a notebook, a job'
 
 from __future__ import annotations
 
-from datetime import timezone
+from datetime import datetime, timezone
 from typing import Any
 
+from ..quota.ahead import Foresight, expected_full
 from ..quota.record import Record
 
 
-def variables(record: Record) -> dict[str, str]:
+def variables(record: Record, now: datetime, foresight: Foresight) -> dict[str, str]:
     """The variables for a record: only what is known."""
     told = {}
     if record.quota_enabled:
@@ -19,9 +20,17 @@ def variables(record: Record) -> dict[str, str]:
     if record.measured:
         told["STORAGE_USED_BYTES"] = str(record.actual_bytes)
         if record.stopped is not None:
-            measured = record.stopped.astimezone(timezone.utc)
-            told["STORAGE_MEASURED_AT"] = measured.strftime("%Y-%m-%dT%H:%M:%SZ")
+            told["STORAGE_MEASURED_AT"] = _text(record.stopped)
+    full, lock = expected_full(record, now), foresight.lock(record, now)
+    if full is not None:
+        told["STORAGE_FULL_AT"] = _text(full)
+    if lock is not None:
+        told["STORAGE_LOCKED_AT"] = _text(lock.at)
     return told
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def put_variables(spawner: Any, told: dict[str, str]) -> None:

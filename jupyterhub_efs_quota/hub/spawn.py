@@ -25,10 +25,11 @@ from ..offload import Offload
 from ..quota.messages import checked
 from ..quota.record import Record, State
 from ..quota.rescue import locked
-from ..remeasure import Remeasure
+from ..remeasure import Remeasure, utcnow
 from ..settings import EFSQuota, resolve
 from .environment import put_variables, variables
 from .learn import SystemUser, directory, told_by
+from .progress import progress_text
 from .refusal import refusal
 from .rescue import RescueDoor, forget, give_back, words
 
@@ -61,6 +62,7 @@ class SpawnGate:
     def __init__(self, settings: EFSQuota) -> None:
         self._settings = settings
         self._homes = settings.homes()
+        self._foresight = settings.foresight()
         self._store = ControlStore(settings.quota_control)
         self._offload = Offload(_READERS)
         # Of their own, so that a home that hangs keeps nobody's record from being read.
@@ -95,6 +97,7 @@ class SpawnGate:
         await self._usual(spawner, record)
         if record is None or not record.quota_enabled or record.quota_state is State.OK:
             DECISIONS.labels("allowed").inc()
+            self._tell_user(spawner, record)
             return
         if record.quota_state is not State.LOCKOUT:
             DECISIONS.labels("warned").inc()
@@ -108,8 +111,23 @@ class SpawnGate:
             self._tell_server(spawner, record)
             DECISIONS.labels("unlocked").inc()
             await self._usual(spawner, record)
-        if record.quota_state is not State.OK:
-            tell(spawner, checked(record)[1])
+        self._tell_user(spawner, record)
+
+    def _tell_user(self, spawner: Any, record: Record | None) -> None:
+        """Say in the progress how the user stands and what is to come. Decides nothing."""
+        if record is None:
+            return
+        try:
+            text = progress_text(
+                record,
+                utcnow(),
+                self._foresight,
+                always=self._settings.show_on_hub_pages,
+                exempt=self._exempt(spawner),
+            )
+            tell(spawner, text)
+        except Exception as error:
+            spawner.log.warning("The user is not told of their storage: %s", error)
 
     async def _usual(self, spawner: Any, record: Record | None) -> None:
         """A server that is no rescue is going to start: forget one that is over."""
@@ -138,7 +156,8 @@ class SpawnGate:
         if not self._settings.storage_environment:
             return
         try:
-            put_variables(spawner, variables(record) if record is not None else {})
+            told = variables(record, utcnow(), self._foresight) if record is not None else {}
+            put_variables(spawner, told)
         except Exception as error:
             spawner.log.warning("The server is not told of its storage: %s", error)
 

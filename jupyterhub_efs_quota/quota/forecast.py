@@ -83,7 +83,10 @@ def _daily(points: list[tuple[datetime, int]]) -> list[tuple[datetime, int]]:
 
 def _slopes(days: list[tuple[datetime, int]]) -> list[float]:
     """The growth in a day between each two of them."""
+    # In days from the first one: nine hundred pairs are a lot of arithmetic with times.
+    first = days[0][0]
+    points = [((time - first).total_seconds() / 86400, amount) for time, amount in days]
     return [
-        (later[1] - earlier[1]) / ((later[0] - earlier[0]).total_seconds() / 86400)
-        for earlier, later in combinations(days, 2)
+        (later[1] - earlier[1]) / (later[0] - earlier[0])
+        for earlier, later in combinations(points, 2)
     ]

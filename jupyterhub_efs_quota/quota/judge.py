@@ -34,7 +34,14 @@ def judge(record: Record, now: datetime, grace_secs: float = 0) -> Record:
         state = State.NEARING_LIMIT
     else:
         state = State.OK
-    return replace(record, fraction_used=fraction, over_since=over_since, quota_state=state)
+    return replace(
+        record,
+        fraction_used=fraction,
+        over_since=over_since,
+        quota_state=state,
+        # What was foretold has come.
+        full_at=None if over_since is not None else record.full_at,
+    )
 
 
 def why_measure(record: Record, now: datetime, stale_quota_secs: float) -> str | None:

@@ -83,7 +83,13 @@ def apply_limit(record: Record, limit: Limit, *, grandfather: bool = False) -> R
             record.configured_files or 0
         )
     if by_hand:
-        return replace(record, quota_source=HAND, configured_bytes=None, configured_files=None)
+        return replace(
+            record,
+            quota_source=HAND,
+            configured_bytes=None,
+            configured_files=None,
+            full_at=None,
+        )
     files = limit.files or None
     if (record.configured_bytes, record.configured_files, record.quota_source) == (
         limit.bytes,
@@ -100,6 +106,8 @@ def apply_limit(record: Record, limit: Limit, *, grandfather: bool = False) -> R
         configured_files=files,
         quota_until=None,
         quota_reason=None,
+        # It was foretold of the quota before: the next measurement says it anew.
+        full_at=None,
     )
     return grandfathered(record) if grandfather and first_sight and record.over else record
 
@@ -156,6 +164,7 @@ def set_by_hand(
         configured_files=None,
         quota_until=until,
         quota_reason=reason,
+        full_at=None,
     )
 
 
@@ -177,4 +186,5 @@ def grandfathered(record: Record) -> Record:
         quota_source=GRANDFATHERED,
         configured_bytes=None,
         configured_files=None,
+        full_at=None,
     )

@@ -91,6 +91,10 @@ def _fields(user: dict[str, Any], record: dict[str, Any] | None) -> Iterator[tup
         yield "Measured", _measured(record)
         if record.get("over_since"):
             yield "Over since", local(record["over_since"])
+        if user["lock"] is not None and user["lock"]["sure"]:
+            yield "Locked out", f"from {local(user['lock']['at'])} on, when the time of grace ends"
+        elif record.get("full_at"):
+            yield "Full", _full(user["lock"], record["full_at"])
         if user["rescue"] is not None:
             yield "Rescue", _rescue(user["rescue"])
         if record.get("unreadable"):
@@ -105,6 +109,11 @@ def _fields(user: dict[str, Any], record: dict[str, Any] | None) -> Iterator[tup
         yield "Home", record["home"]
     if user["measuring"]:
         yield "Now", "A measurement is going on."
+
+
+def _full(lock: dict[str, Any] | None, full_at: str) -> str:
+    text = f"about {local(full_at)}, at the present growth"
+    return f"{text}; locked out about {local(lock['at'])}" if lock is not None else text
 
 
 def _usage(record: dict[str, Any]) -> str:

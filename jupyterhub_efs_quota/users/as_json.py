@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..board import Row
 from ..history.events import STATE_CHANGED, Action, Run
+from ..quota.ahead import Lock
 from ..quota.record import COMMON_FIELDS, OWN_FIELDS, Record, format_time
 from ..quota.rescue import why_ended
 from .change import Change
@@ -75,7 +76,7 @@ def row_json(row: Row, growth: int | None = None) -> dict[str, Any]:
     return {**_user(row), "growth": growth}
 
 
-def user_json(row: Row, *, measuring: bool = False) -> dict[str, Any]:
+def user_json(row: Row, *, lock: Lock | None = None, measuring: bool = False) -> dict[str, Any]:
     """One user, with all that there is to say."""
     return {
         **_user(row),
@@ -84,11 +85,14 @@ def user_json(row: Row, *, measuring: bool = False) -> dict[str, Any]:
             {"by": by, "kind": problem.kind, "text": problem.text}
             for by, problem in row.problems.items()
         ],
+        "lock": plain(lock),
         "measuring": measuring,
     }
 
 
-def change_json(change: Change, row: Row, *, measuring: bool = False) -> dict[str, Any]:
+def change_json(
+    change: Change, row: Row, *, lock: Lock | None = None, measuring: bool = False
+) -> dict[str, Any]:
     """What a change of a quota did."""
     before = change.before
     return {
@@ -97,7 +101,7 @@ def change_json(change: Change, row: Row, *, measuring: bool = False) -> dict[st
         "state_before": None if before is None else before.quota_state.value,
         "state_after": change.after.quota_state.value,
         "sentence": change.sentence,
-        "user": user_json(row, measuring=measuring),
+        "user": user_json(row, lock=lock, measuring=measuring),
     }
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
+from ..quota.ahead import Foresight, expected_full
 from ..quota.judge import judge
 from ..quota.limits import Limits, reset, settle
 from ..quota.record import Record, State
 from ..quota.sizes import format_size
+from ..quota.times import date_of
 from .change import amount
 from .rules import Rule, Ruled, rules_of, which_rule
 
@@ -41,6 +43,7 @@ class WouldChange(str, Enum):
     USE_MORE = "use-more"
     MEASURE = "measure"
     GRACE_ENDS = "grace-ends"
+    GROWTH = "growth"
     QUOTA_ENDS = "quota-ends"
     NEXT_LOOP = "next-loop"
 
@@ -115,11 +118,8 @@ class _Case:
     @property
     def grace_end(self) -> datetime | None:
         """When the grace time of who is over ends; None if there is none that goes on."""
-        since = self.record.over_since
-        if since is None or not self.record.lockout_enabled or not self.record.over:
-            return None
-        end = since + timedelta(seconds=self.grace_secs)
-        return end if end > self.now else None
+        lock = Foresight(self.grace_secs).lock(self.record, self.now)
+        return lock.at if lock is not None and lock.sure and lock.at > self.now else None
 
 
 def _stands(case: _Case) -> Stands:
@@ -207,7 +207,22 @@ def _turns(case: _Case) -> Iterator[Turn]:
     if case.grace_end is not None:
         said = f"At {_time(case.grace_end)} the time of grace ends: then they are locked out."
         yield Turn(WouldChange.GRACE_ENDS, said, time=case.grace_end, state=State.LOCKOUT)
+    yield from _growth(case)
     yield from _quota_ends(case)
+
+
+def _growth(case: _Case) -> Iterator[Turn]:
+    """When the home is full, if it goes on growing as it does."""
+    full = expected_full(case.record, case.now)
+    if full is None:
+        return
+    over = {"actual_bytes": case.record.quota_bytes + 1, "over_since": None}
+    state = case.state_if(**over)
+    said = (
+        f"At the present growth the home is full about {date_of(full)}: then the state is"
+        f" {state.value}."
+    )
+    yield Turn(WouldChange.GROWTH, said, time=full, state=state)
 
 
 def _is_near(record: Record) -> bool:

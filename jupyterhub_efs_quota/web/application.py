@@ -11,7 +11,7 @@ from jupyterhub.log import log_request
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado import web
 
-from . import free_api, freeing, jobs, many, overview
+from . import freeing, jobs, many, overview
 from .api import handlers as api
 from .bar import Bar
 from .from_hub import Refused, Verify
@@ -61,7 +61,6 @@ def make_application(
         (f"{prefix}measuring", HowFar, given),
         (f"{prefix}bar", Bar, given),
         *freeing.routes(prefix, given),
-        *free_api.routes(prefix, given),
         (f"{prefix}users", AllUsers, given),
         (rf"{prefix}users\.csv", UsersCsv, given),
         (rf"{prefix}users/([^/]+)", OneUser, given),

@@ -34,9 +34,14 @@ class Bar(Handler):
     async def get(self) -> None:
         """Answer with a page that tells it, or that has nothing to tell."""
         record, _ = await current_record(self.parts, self.own_name)
-        now = self.parts.clock()
-        view = usage_view(record, now) if record else None
+        now, foresight = self.parts.clock(), self.parts.foresight
         # The page counts on nothing of an administrator's, who keeps servers in a lockout.
-        exempt = self.parts.admins_exempt and self.current_user.get("admin") is True
-        rescue = None if exempt else rescue_of(self.parts, record, now)
-        self.page("bar.html", view=view, rescue=rescue, hub_origin=self._hub)
+        exempt = self.keeps_servers
+        self.page(
+            "bar.html",
+            view=usage_view(record, now) if record else None,
+            lock=foresight.lock(record, now) if record and not exempt else None,
+            full=foresight.full_soon(record, now) if record else None,
+            rescue=None if exempt else rescue_of(self.parts, record, now),
+            hub_origin=self._hub,
+        )

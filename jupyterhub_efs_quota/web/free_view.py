@@ -1,17 +1,22 @@
-"""What the page "Free up space" shows, worked out of a summary, a listing and limbo. Pure."""
+"""What the page "Free up space" shows, worked out of a summary, a listing and limbo. Pure.
+
+The tree of folders and the order of what is listed stand in `free_order.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from urllib.parse import quote_from_bytes
+
+from markupsafe import Markup
 
 from ..errors import FreeingError
 from ..freeing.desk import Job
 from ..freeing.freeing import Choice, Outcome, Weighed
 from ..freeing.ledger import Receipt
-from ..freeing.listing import Entry, Listing
+from ..freeing.listing import Entry, Listing, extension
 from ..freeing.note import Note
 from ..freeing.paths import Names, as_text, of_text, parse, quoted
 from ..freeing.suggest import Candidate, Need
@@ -19,16 +24,21 @@ from ..quota.record import Record
 from ..quota.sizes import format_size
 from ..quota.summary import Summary, Sums
 from ..terminal.names import plain
+from .words import moment, number
+from .words import size as shown_size
 
 # Rows of a table; what is lighter is found by opening folders.
-_MOST_FOLDERS = 60
 _MOST_FILES = 20
 _MOST_PLACES = 30
+_LONGEST_TYPE = 12
 
 
 @dataclass(frozen=True)
 class Row:
-    """A thing that can be chosen: `pick` is what the form sends, `open` leads into it."""
+    """A thing that can be chosen: `pick` is what the form sends, `open` leads into it.
+
+    `changed`: when it, or the latest file in it, was modified.
+    """
 
     pick: str
     name: str
@@ -39,6 +49,7 @@ class Row:
     depth: int = 0
     problem: str = ""
     checked: bool = False
+    changed: datetime | None = None
 
 
 def read_pick(text: str) -> Choice:
@@ -74,48 +85,14 @@ def suggested(candidates: Iterable[Candidate]) -> list[Row]:
         Row(
             pick(each.names),
             shown(each.names),
-            format_size(each.bytes),
-            _files(each.files),
+            shown_size(each.bytes),
+            number(each.files),
             kind=each.kind,
-            open=_open(each.names[:-1]),
+            open=opening(each.names[:-1]),
             checked=True,
         )
         for each in candidates
     ]
-
-
-def folders(summary: Summary, *, allocated: bool) -> list[Row]:
-    """The heaviest folders as a tree, each followed by those in it, the heaviest first."""
-    heaviest = sorted(
-        (folder for folder in summary.folders if folder.path),
-        key=lambda folder: -folder.sums[allocated],
-    )[:_MOST_FOLDERS]
-    sums = {of_text(folder.path): folder.sums for folder in heaviest}
-    within: dict[Names, list[Names]] = {}
-    for names in sums:
-        above = names[:-1]
-        while above and above not in sums:
-            above = above[:-1]
-        within.setdefault(above, []).append(names)
-
-    rows = []
-    waiting: list[tuple[Names, Names, int]] = [
-        (names, (), 0) for names in reversed(within.get((), []))
-    ]
-    while waiting:
-        names, above, depth = waiting.pop()
-        rows.append(
-            Row(
-                pick(names),
-                shown(names[len(above) :]) + "/",
-                format_size(sums[names][allocated]),
-                _files(sums[names].files),
-                open=_open(names),
-                depth=min(depth, 6),
-            )
-        )
-        waiting += [(inner, names, depth + 1) for inner in reversed(within.get(names, []))]
-    return rows
 
 
 def largest(summary: Summary, *, allocated: bool) -> list[Row]:
@@ -123,8 +100,9 @@ def largest(summary: Summary, *, allocated: bool) -> list[Row]:
     rows = []
     for file in summary.largest[:_MOST_FILES]:
         names = of_text(file.path)
-        size = format_size(file.allocated if allocated else file.bytes)
-        rows.append(Row(pick(names), shown(names), size, open=_open(names[:-1])))
+        size = shown_size(file.allocated if allocated else file.bytes)
+        lies, changed = opening(names[:-1]), at(file.modified)
+        rows.append(Row(pick(names), shown(names), size, open=lies, changed=changed))
     return rows
 
 
@@ -135,10 +113,10 @@ def junk(summary: Summary, *, allocated: bool) -> list[Row]:
         Row(
             pick(names := of_text(place.path)),
             shown(names),
-            format_size(place.sums[allocated]),
-            _files(place.sums.files),
+            shown_size(place.sums[allocated]),
+            number(place.sums.files),
             kind=place.kind,
-            open=_open(names[:-1]),
+            open=opening(names[:-1]),
         )
         for place in places[:_MOST_PLACES]
     ]
@@ -150,42 +128,52 @@ class ListingView:
 
     crumbs: list[tuple[str, str]]
     rows: list[Row]
-    total: str
+    total: int
     more: str
 
 
+def held_in(names: Names, summary: Summary | None) -> dict[bytes, Sums]:
+    """What the folders in a folder hold, by name, as far as a summary knows."""
+    folders = ((of_text(each.path), each.sums) for each in (summary.folders if summary else ()))
+    return {path[-1]: sums for path, sums in folders if path and path[:-1] == names}
+
+
 def listing_view(
-    names: Names, listing: Listing, summary: Summary | None, *, allocated: bool
+    names: Names, listing: Listing, known: Mapping[bytes, Sums], *, allocated: bool
 ) -> ListingView:
     """A directory as it is now; what its folders hold is as it was when last measured."""
-    known = {}
-    if summary is not None:
-        known = {of_text(folder.path): folder.sums for folder in summary.folders}
-    crumbs = [("Home", _open(()))]
-    crumbs += [(shown((name,)), _open(names[: number + 1])) for number, name in enumerate(names)]
+    crumbs = [("Home", opening(()))]
+    crumbs += [(shown((name,)), opening(names[: depth + 1])) for depth, name in enumerate(names)]
     more = ""
     if listing.following is not None:
-        more = f"{_open(names)}&after={quote_from_bytes(listing.following, safe='')}"
+        more = f"{opening(names)}&after={quote_from_bytes(listing.following, safe='')}"
     rows = [_entry(names, entry, known, allocated=allocated) for entry in listing.entries]
-    return ListingView(crumbs, rows, f"{listing.total:,}", more)
+    return ListingView(crumbs, rows, listing.total, more)
 
 
-def _entry(above: Names, entry: Entry, known: dict[Names, Sums], *, allocated: bool) -> Row:
+def _entry(above: Names, entry: Entry, known: Mapping[bytes, Sums], *, allocated: bool) -> Row:
     names = (*above, entry.name)
     folder = entry.kind == "folder"
-    sums = known.get(names)
-    size = format_size(entry.allocated if allocated else entry.bytes)
+    sums = known.get(entry.name)
+    size: str = shown_size(entry.allocated if allocated else entry.bytes)
     if folder:
-        size = format_size(sums[allocated]) if sums else ""
+        size = shown_size(sums[allocated]) if sums else ""
     return Row(
         pick(names, entry.inode),
         shown((entry.name,)) + ("/" if folder else ""),
         size,
-        _files(sums.files) if folder and sums else "",
-        kind="" if entry.kind in ("folder", "file") else entry.kind,
-        open=_open(names) if folder else "",
+        number(sums.files) if folder and sums else "",
+        kind=_type(entry),
+        open=opening(names) if folder else "",
         problem="" if entry.own else "belongs to somebody else",
+        changed=at(entry.modified),
     )
+
+
+def _type(entry: Entry) -> str:
+    last = plain(as_text((extension(entry.name).lower(),))) if entry.kind == "file" else ""
+    # What is no extension, but a part of a name with a dot, would only be noise.
+    return last if last and len(last) <= _LONGEST_TYPE else entry.kind
 
 
 @dataclass(frozen=True)
@@ -218,16 +206,16 @@ def confirmation(weighed: Sequence[Weighed], *, allocated: bool) -> Confirmation
             Row(
                 pick(names, each.choice.inode),
                 shown(names),
-                _at_least(format_size(weight.sums[allocated]), weight.complete),
-                _at_least(_files(weight.sums.files), weight.complete),
+                _at_least(shown_size(weight.sums[allocated]), weight.complete),
+                _at_least(number(weight.sums.files), weight.complete),
             )
         )
     return Confirmation(
         rows,
         problems,
-        _at_least(format_size(size), whole),
+        _at_least(shown_size(size), whole),
         size,
-        _at_least(_files(files), whole),
+        _at_least(files_of(files), whole),
         others,
     )
 
@@ -250,10 +238,10 @@ def limbo_rows(notes: Iterable[Note], limbo_days: float, *, allocated: bool) -> 
         LimboRow(
             note.key,
             shown(note.names),
-            format_size(note.sums[allocated]) if note.sums else "",
-            _files(note.sums.files) if note.sums else "",
-            f"{note.time:%Y-%m-%d %H:%M} UTC",
-            f"{note.due(limbo_days):%Y-%m-%d %H:%M} UTC",
+            shown_size(note.sums[allocated]) if note.sums else "",
+            number(note.sums.files) if note.sums else "",
+            moment(note.time),
+            moment(note.due(limbo_days)),
         )
         for note in sorted(notes, key=lambda note: note.time, reverse=True)
     ]
@@ -303,8 +291,8 @@ def _outcome(outcome: Outcome, *, allocated: bool) -> Row:
     return Row(
         pick(outcome.names),
         shown(outcome.names),
-        format_size(sums[allocated]) if sums else "",
-        _files(sums.files) if sums else "",
+        shown_size(sums[allocated]) if sums else "",
+        files_of(sums.files) if sums else "",
         kind=outcome.done,
         problem=outcome.problem,
     )
@@ -322,14 +310,24 @@ def receipt_text(receipts: Iterable[Receipt], user: str, now: datetime) -> Itera
         )
 
 
-def _open(names: Names) -> str:
+def opening(names: Names) -> str:
     """The query that opens a directory on the page."""
     return f"?path={quote_from_bytes(quoted(names).encode(), safe='')}"
 
 
-def _files(count: int) -> str:
-    return f"{count:,} file" if count == 1 else f"{count:,} files"
+def files_of(count: int) -> Markup:
+    """A number of files, in words."""
+    one, many = Markup("{} file"), Markup("{} files")
+    return (one if count == 1 else many).format(number(count))
 
 
-def _at_least(text: str, whole: bool) -> str:
-    return text if whole else f"at least {text}"
+def at(unix_secs: float) -> datetime | None:
+    """A Unix time; None for what no calendar has."""
+    try:
+        return datetime.fromtimestamp(unix_secs, timezone.utc)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _at_least(text: Markup, whole: bool) -> Markup:
+    return text if whole else Markup("at least {}").format(text)

@@ -15,18 +15,25 @@ from ..errors import EFSQuotaError, FreeingError, HistoryError, StoreError
 from ..freeing.by_hand import commands
 from ..freeing.desk import MOST, Desk, Kind
 from ..freeing.freeing import Choice, Standing
+from ..freeing.listing import BY_NAME
 from ..freeing.note import Note
-from ..freeing.paths import parse
+from ..freeing.paths import Names, parse
+from ..freeing.progress import Stopped
 from ..freeing.suggest import candidates, suggest
 from ..quota.record import Record
-from ..quota.sizes import format_size
 from ..quota.summary import Summary
+from ..quota.times import time_left
+from . import free_order
 from . import free_view as view
 from .current import current_record
+from .free_order import Orders
 from .handlers import Handler
 from .measuring import BUTTON_WAIT_SECS
 from .parts import Parts
+from .plotly import PLOTLY_STYLES
 from .show import usage_view
+from .where import treemap, where
+from .words import size
 
 # How long a page waits for the store, when it lists or weighs.
 LOOK_SECS = 30.0
@@ -34,6 +41,12 @@ LOOK_SECS = 30.0
 
 class FreeHandler(Handler):
     """What these have in common: the desk, and the visitor's own record."""
+
+    async def prepare(self) -> None:
+        """As the other pages; a service is turned away whatever it asks."""
+        await super().prepare()
+        if self.current_user:
+            _ = self.own_name
 
     @property
     def desk(self) -> Desk:
@@ -89,14 +102,21 @@ class FreeHandler(Handler):
 class FreePage(FreeHandler):
     """Where the space goes, what to do about it, and what is in limbo."""
 
+    styles = PLOTLY_STYLES
+
     @web.authenticated
     async def get(self) -> None:
-        """Show it; `path` is the directory to look into, `after` the name to go on after."""
-        record = await self.own_record()
+        """Show it; `path` is the directory to look into, `after` the place to go on after.
+
+        `sort` and `tree` are the orders of what is in it, and of the tree of folders.
+        """
+        record, now = await self.own_record(), self.parts.clock()
         freeing = self.desk.freeing
         standing = await self.desk.look(LOOK_SECS, freeing.standing, record)
         summary = await summary_of(self.parts, record.user)
-        listing, not_listed = await self._listing(record, summary)
+        orders = free_order.read_orders(self._asked("sort"), self._asked("tree"))
+        looked = await self._listing(record, summary, orders)
+        lock = None if self.keeps_servers else self.parts.foresight.lock(record, now)
         job = self.desk.job(record.user)
         allocated = freeing.allocated
         if job is not None and not job.ended:
@@ -104,49 +124,71 @@ class FreePage(FreeHandler):
             self.set_header("Refresh", f"3; url={self.hub_auth.base_url}free")
         self.page(
             "free.html",
-            view=usage_view(record, self.parts.clock()),
+            view=usage_view(record, now, keeps_servers=self.keeps_servers),
+            lock=lock if lock and lock.sure else None,
+            left_until_lock=time_left(lock.at, now) if lock else "",
             standing=standing,
-            room=None if standing.limbo_room is None else format_size(standing.limbo_room),
+            room=None if standing.limbo_room is None else size(standing.limbo_room),
             limbo=view.limbo_rows(standing.notes, freeing.limbo_days, allocated=allocated),
             limbo_days=f"{freeing.limbo_days:g}",
             job=view.job_view(job, allocated=allocated) if job else None,
-            listing=listing,
-            not_listed=not_listed,
+            **looked,
+            plotly=self.settings["plotly"],
             measuring=self.parts.measuring(record.user),
             said=self.get_query_argument("said", ""),
             xsrf_token=self.xsrf_token.decode(),
-            **self._summed_up(record, summary),
+            **self._summed_up(record, summary, orders),
         )
 
-    def _summed_up(self, record: Record, summary: Summary | None) -> dict[str, Any]:
+    def _asked(self, name: str) -> str:
+        return self.get_query_argument(name, "")
+
+    def _summed_up(self, record: Record, summary: Summary | None, orders: Orders) -> dict[str, Any]:
         """What is known of the whole home: the proposal, junk, folders and files."""
         if summary is None:
-            return {"proposal": None, "summary_at": "", "junk": [], "folders": [], "largest": []}
+            nothing = dict.fromkeys(("proposal", "where", "summary_at"))
+            figures: dict[str, Any] = {"times": [], "treemap": None}
+            return {**nothing, "junk": [], "folders": [], "largest": [], "figures": figures}
         allocated = self.desk.freeing.allocated
+        found = where(summary, allocated=allocated)
         proposal = suggest(candidates(summary, allocated=allocated), view.need_of(record))
         return {
             "proposal": {
                 "rows": view.suggested(proposal.chosen),
                 "enough": proposal.enough,
-                "size": format_size(proposal.bytes),
+                "size": size(proposal.bytes),
             },
-            "summary_at": _moment(summary.now),
+            "where": found,
+            "summary_at": datetime.fromtimestamp(summary.now, timezone.utc),
             "junk": view.junk(summary, allocated=allocated),
-            "folders": view.folders(summary, allocated=allocated),
+            "folders": free_order.folders(summary, orders.tree, allocated=allocated),
             "largest": view.largest(summary, allocated=allocated),
+            "figures": {"times": [], "treemap": treemap(found.home)},
         }
 
     async def _listing(
-        self, record: Record, summary: Summary | None
-    ) -> tuple[view.ListingView | None, str]:
+        self, record: Record, summary: Summary | None, orders: Orders
+    ) -> dict[str, Any]:
+        """The folder that is open, in its order; or why there is none to be seen."""
         freeing = self.desk.freeing
+        names: Names = ()
+        looked: dict[str, Any] = {"listing": None, "not_listed": "", "unsorted": False}
         try:
-            names = parse(self.get_query_argument("path", ""))
-            after = self._after()
-            listing = await self.desk.look(LOOK_SECS, freeing.listing, record, names, after)
+            names = parse(self._asked("path"))
+            known = view.held_in(names, summary)
+            order = free_order.read_order(orders.listed, known, allocated=freeing.allocated)
+            after, look = self._after(), self.desk.look
+            try:
+                found = await look(LOOK_SECS, freeing.listing, record, names, after, order)
+            except Stopped:
+                # Too many to look at each of them: by name that is not needed.
+                found = await look(LOOK_SECS, freeing.listing, record, names, b"", BY_NAME)
+                looked["unsorted"], orders = True, Orders(tree=orders.tree)
+            looked["listing"] = view.listing_view(names, found, known, allocated=freeing.allocated)
         except (EFSQuotaError, FileNotFoundError) as error:
-            return None, str(error)
-        return view.listing_view(names, listing, summary, allocated=freeing.allocated), ""
+            looked["not_listed"] = str(error)
+        columns, tree_columns = orders.columns(names), orders.tree_columns(names)
+        return {**looked, "columns": columns, "tree_columns": tree_columns, "kept": orders.kept}
 
     def _after(self) -> bytes:
         # Any bytes: names need not be UTF-8.
@@ -212,12 +254,11 @@ class InLimbo(FreeHandler):
         freeing = self.desk.freeing
         standing: Standing = await self.desk.look(LOOK_SECS, freeing.standing, record)
         notes: list[Note] = [note for note in standing.notes if note.key in keys]
-        size = sum(note.sums[freeing.allocated] for note in notes if note.sums)
         self.page(
             "free_limbo.html",
             rows=view.limbo_rows(notes, freeing.limbo_days, allocated=freeing.allocated),
-            size=format_size(size),
-            files=f"{sum(note.sums.files for note in notes if note.sums):,}",
+            size=size(sum(note.sums[freeing.allocated] for note in notes if note.sums)),
+            files=view.files_of(sum(note.sums.files for note in notes if note.sums)),
             xsrf_token=self.xsrf_token.decode(),
         )
 
@@ -254,10 +295,6 @@ async def summary_of(parts: Parts, user: str) -> Summary | None:
     except HistoryError:
         return None
     return found[1] if found else None
-
-
-def _moment(unix_secs: int) -> str:
-    return f"{datetime.fromtimestamp(unix_secs, timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
 def routes(prefix: str, given: dict[str, Any]) -> list[Any]:

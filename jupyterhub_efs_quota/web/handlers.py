@@ -66,6 +66,11 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
         visitor = self.visitor
         return "All users" if visitor.may_all(READ) else "My group" if visitor.leads else ""
 
+    @property
+    def keeps_servers(self) -> bool:
+        """Whether the visitor keeps their servers in a lockout, as an administrator may."""
+        return self.parts.admins_exempt and self.current_user.get("admin") is True
+
     def demand_administrator(self) -> None:
         """Raise a 403 for everybody else."""
         if not self.administers:

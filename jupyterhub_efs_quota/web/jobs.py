@@ -10,9 +10,9 @@ from tornado import web
 from ..activity.overview import Job, Verdict
 from ..errors import BadRun, EFSQuotaError
 from ..history.events import Outcome, Run
+from ..quota.times import ago
 from ..terminal.words import took
 from .handlers import Handler
-from .show import age
 
 SWITCH_SECS = 10.0
 # The picture of the last runs: a bar each, as high as it took long.
@@ -46,7 +46,7 @@ class JobView:
     bars: list[Bar]
     width: int
     range: str
-    due: str
+    due: datetime | None
     failing: list[Verdict]
 
 
@@ -59,12 +59,12 @@ def job_view(job: Job, now: datetime) -> JobView:
         job=job,
         last=last,
         tone=_TONES.get(last.outcome, "secondary") if last else "secondary",
-        age=age(last.completed, now) if last else "",
+        age=ago(last.completed, now) if last else "",
         took=took(_secs(last)) if last and last.outcome != Outcome.SKIPPED.value else "",
         bars=_bars(list(reversed(job.runs))),
         width=_BAR * len(job.runs),
         range=f"{took(min(secs))} to {took(max(secs))}" if secs else "",
-        due=job.due.strftime("%Y-%m-%d %H:%M UTC") if job.due else "",
+        due=job.due,
         failing=[verdict for verdict in job.verdicts if verdict.text is not None],
     )
 

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from ..errors import HistoryError
 from ..history.history import History
 from ..history.reading import Point
+from ..history.recent import recent
 from ..quota.summary import Summary
 from .parts import Parts
 
-# The curve: so far back, with so many points at most.
-BACK, POINTS = timedelta(weeks=6), 250
 WEEK = timedelta(days=7)
 # What takes longer than this is left out of the page, for which somebody waits.
 WITHIN_SECS = 3.0
@@ -59,8 +58,7 @@ async def remember(parts: Parts, user: str, now: datetime) -> Memory:
 
 
 def _read(history: History, user: str, now: datetime) -> Memory:
-    # A measurement may have begun this very moment.
-    points = history.series(user, now - BACK, now + timedelta(minutes=1), POINTS)
+    points = recent(history, user, now)
     last = history.summary(user)
     if last is None:
         return Memory(points)

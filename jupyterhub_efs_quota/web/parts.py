@@ -53,7 +53,7 @@ class Parts:
 
     `remeasure`, `quotas` and `jobs` are None where the settings are bad: then nothing can be
     measured, changed or reported. `allocated`: which size the quotas are judged by;
-    `settings` are those in force.
+    `settings` are those in force, and `foresight` what they say of what is to come.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Parts:
         self.plans = Plans(clock)
         self.notes = Notes()
         self.settings = settings or EFSQuota()
+        self.foresight = self.settings.foresight()
         self.gauge = Gauge(clock)
         self._quotas = quotas
         self._jobs = jobs

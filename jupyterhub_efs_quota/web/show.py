@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ..quota.record import Record, State
 from ..quota.rescue import going_on
+from ..quota.times import ago
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         state="no quota" if exempt else record.quota_state.value,
         tone="secondary" if exempt else TONES[record.quota_state],
         meaning=meaning,
-        age=age(record.stopped, now),
+        age=ago(record.stopped, now),
         measured=record.stopped,
         unreadable=record.unreadable or 0,
         left=record.quota_bytes - record.actual_bytes if counts else None,
@@ -103,15 +104,3 @@ def _percent(fraction: float) -> str:
 
 def _left_files(record: Record) -> int | None:
     return record.quota_files - (record.usage_files or 0) if record.quota_files else None
-
-
-def age(then: datetime | None, now: datetime) -> str:
-    """How long ago a time was, in words."""
-    if then is None:
-        return ""
-    secs = max(0, int((now - then).total_seconds()))
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        count = secs // length
-        if count:
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now"

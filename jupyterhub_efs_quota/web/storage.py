@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from tornado import web
 
 from ..history.reading import Point
+from ..quota import ahead
+from ..quota.ahead import Foresight, Lock
 from ..quota.changes import Changes, changes
-from ..quota.forecast import Forecast, Outlook, forecast
+from ..quota.forecast import Forecast, Outlook
 from ..quota.record import Record
+from ..quota.times import time_left
 from .current import current_record
 from .handlers import Handler
 from .memory import Memory, remember
@@ -35,8 +38,8 @@ class MyStorage(Handler):
         (record, problem), memory = await asyncio.gather(
             current_record(parts, name), remember(parts, name, now)
         )
-        rescue = None if self._exempt else rescue_of(parts, record, now)
-        view = usage_view(record, now, keeps_servers=self._exempt) if record else None
+        rescue = None if self.keeps_servers else rescue_of(parts, record, now)
+        view = usage_view(record, now, keeps_servers=self.keeps_servers) if record else None
         self.page(
             "mine.html",
             view=with_rescue(view, rescue),
@@ -49,11 +52,30 @@ class MyStorage(Handler):
             plotly=self.settings["plotly"],
             xsrf_token=self.xsrf_token.decode(),
             **account(record, memory, now, allocated=parts.allocated),
+            coming=_coming(record, memory, now, parts.foresight, exempt=self.keeps_servers),
         )
 
-    @property
-    def _exempt(self) -> bool:
-        return self.parts.admins_exempt and self.current_user.get("admin") is True
+
+@dataclass(frozen=True)
+class Coming:
+    """What is to come: the lockout, the time that is left ("": none), and when it is soon full."""
+
+    lock: Lock | None = None
+    left: str = ""
+    full_soon: datetime | None = None
+
+
+def _coming(
+    record: Record | None, memory: Memory, now: datetime, foresight: Foresight, *, exempt: bool
+) -> Coming:
+    if record is None:
+        return Coming()
+    if memory.points:
+        # As fresh as the curve; the record says what the last measurement foretold.
+        record = replace(record, full_at=_outlook(record, memory, now).when)
+    lock = None if exempt else foresight.lock(record, now)
+    left = time_left(lock.at, now) if lock else ""
+    return Coming(lock, left, foresight.full_soon(record, now))
 
 
 def account(
@@ -82,18 +104,7 @@ def account(
 
 
 def _outlook(record: Record | None, memory: Memory, now: datetime) -> Forecast:
-    """The forecast, of bytes or of files, whichever is sooner full."""
-    if record is None or not record.quota_enabled:
-        return Forecast(Outlook.UNKNOWN)
-    points = [point for point in memory.points if point.complete]
-    bytes_ = forecast([(point.started, point.counted) for point in points], record.quota_bytes, now)
-    if not record.quota_files:
-        return bytes_
-    counted = [(point.started, point.files) for point in points if point.files is not None]
-    files = forecast(counted, record.quota_files, now)
-    if files.when and (bytes_.when is None or files.when < bytes_.when):
-        return files
-    return bytes_
+    return ahead.outlook(record, memory.points, now) if record else Forecast(Outlook.UNKNOWN)
 
 
 def _changes(memory: Memory, *, allocated: bool) -> Changes | None:

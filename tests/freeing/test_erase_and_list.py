@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from jupyterhub_efs_quota.errors import FreeingError, NotThere
 from jupyterhub_efs_quota.freeing import descent
 from jupyterhub_efs_quota.freeing.erase import erase
-from jupyterhub_efs_quota.freeing.listing import list_directory
+from jupyterhub_efs_quota.freeing.listing import By, Order, extension, list_directory
 from jupyterhub_efs_quota.freeing.progress import Progress, Stopped
 from jupyterhub_efs_quota.freeing.weigh import weigh
+from jupyterhub_efs_quota.quota.summary import Sums
 
 from ..conftest import as_root, environment
 from .conftest import OWNER, STRANGER
@@ -294,6 +295,50 @@ def test_the_listing_says_what_each_entry_is(place):
     }
     assert found[b"file"].bytes == 1000 and found[b"file"].own
     assert found[b"link"].bytes == len("/etc/passwd")
+
+
+@pytest.mark.parametrize("by", list(By))
+@pytest.mark.parametrize("descending", [False, True])
+def test_pages_in_any_order_show_every_entry_once_and_in_that_order(place, by, descending):
+    for number in range(30):
+        path = place.file(f"{number % 4}-{number}.t{number % 3}", b"x" * (number % 5))
+        os.utime(path, (number % 6, number % 6))
+    for number in range(3):
+        place.folder(f"folder {number}")
+    order = Order(by, descending, {b"folder 1": Sums(2, 2, 9)})
+    found, after = [], b""
+    while after is not None:
+        page = listed(place, after=after, most=7, order=order)
+        found += page.entries
+        after = page.following
+    assert len({entry.name for entry in found}) == len(found) == 33
+    keys = [(b"" if by is By.NAME else order.key(entry), entry.name) for entry in found]
+    assert keys == sorted(keys, reverse=descending)
+
+
+def test_by_size_and_files_a_folder_counts_with_what_it_holds_and_before_all_if_unknown(place):
+    place.file("file")
+    place.folder("known"), place.folder("unknown")
+    known = {b"known": Sums(5000, 8192, 9)}
+
+    def names(by):
+        return [each.name for each in listed(place, order=Order(by, known=known)).entries]
+
+    assert names(By.SIZE) == names(By.FILES) == [b"unknown", b"file", b"known"]
+
+
+@pytest.mark.parametrize("token", [b"x", b"x/name", b"--1/name", b"9" * 30 + b"/name"])
+def test_a_place_that_no_list_has_is_refused(place, token):
+    with pytest.raises(FreeingError, match="no such place"):
+        listed(place, after=token, order=Order(By.SIZE))
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [(b"a.CSV", b"CSV"), (b".bashrc", b""), (b"a.tar.gz", b"gz"), (b"..x", b""), (b"a", b"")],
+)
+def test_the_extension_of_a_name_that_begins_with_a_dot_is_none(name, last):
+    assert extension(name) == last
 
 
 def test_a_link_is_not_listed_through(place):

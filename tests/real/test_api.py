@@ -602,7 +602,9 @@ async def test_errors_of_a_damaged_file_say_so_and_leave_it(course):
 
 async def test_schemathesis_finds_nothing_that_the_contract_does_not_say(course, tmp_path):
     """Some requests of each kind, right and wrong, against the running service."""
-    token = token_of(course, "manager")
+    # A user, so that there is a home to free space in; and one who may do all else, too.
+    fill(course.efs / "users" / "admin", 100)
+    token = token_of(course, "admin", ["access:services!service=efs-quota"])
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "schemathesis.cli", "run", url(course, "openapi.json")),

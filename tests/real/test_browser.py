@@ -4,6 +4,7 @@ import socket
 
 import os
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -315,6 +316,10 @@ async def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
     await page.eval_on_selector_all("main details", "all => all.forEach(e => e.open = true)")
     assert await findings(page) == []
     assert await page.evaluate("() => document.documentElement.scrollWidth") <= width
+    await page.goto(public_url(hub, path="services/efs-quota/free"))
+    await page.wait_for_selector("#treemap .slice")
+    assert await findings(page) == []
+    assert await page.evaluate("() => document.documentElement.scrollWidth") <= width
     await page.goto(public_url(hub, path="services/efs-quota/no-such-page"))
     assert await findings(page) == []
 
@@ -361,6 +366,28 @@ async def test_the_hub_s_home_page_shows_the_visitor_s_own_bar(visit, hub, remem
     assert complaints(page) == []
     await page.click("#efs-quota-bar a")
     await page.wait_for_selector("h1:has-text('My storage')")
+
+
+async def test_the_bar_on_the_hub_s_pages_says_what_is_to_come(visit, hub, remembered):
+    record = remembered.read()
+    with hub.control.held(record.user) as held:
+        held.write(replace(record, full_at=utcnow() + 5 * DAY))
+    page = await visit(remembered.name, locale="en-US")
+    await page.goto(public_url(hub, path="hub/home"))
+    await page.wait_for_selector("#efs-quota-bar:not([hidden])")
+    day = f"{utcnow() + 5 * DAY:%b} {(utcnow() + 5 * DAY).day}"
+    assert f"full about {day}" in await page.inner_text("#efs-quota-bar")
+    over = {"actual_bytes": 2 * QUOTA, "quota_state": State.VIOLATION, "over_since": utcnow()}
+    with hub.control.held(record.user) as held:
+        held.write(replace(record, **over))
+    await page.reload()
+    await page.wait_for_selector("#efs-quota-bar:not([hidden])")
+    # This hub has no time of grace.
+    assert "about to be stopped" in await page.inner_text("#efs-quota-bar")
+    await page.goto(public_url(hub, path="services/efs-quota/"))
+    assert "about to be stopped" in await page.inner_text("#countdown")
+    await page.click("#free-in-time")
+    await page.wait_for_selector("h1:has-text('Free up space')")
 
 
 async def test_the_hub_s_home_page_is_as_ever_while_the_service_is_away(visit, hub, remembered):

@@ -130,7 +130,7 @@ async def test_what_is_in_limbo_is_deleted_for_good_after_a_second_question(hub,
     await visit.delete("data")
     key = (await visit.page()).find(id="limbo").find("input", {"name": "key"})["value"]
     asked = parsed(await visit.send("free/limbo", how="empty", key=key))
-    assert "100 bytes in 1 files" in asked.find(id="count").text
+    assert "100 bytes in 1 file." in asked.find(id="count").text
     assert (await visit.page()).find(id="limbo") is not None
     await visit.send("free/limbo", how="sure", key=key)
     assert (await visit.page()).find(id="limbo") is None
@@ -316,18 +316,68 @@ async def test_programs_do_the_same_with_a_token(hub, user):
     assert stands["why_not"] == "" and len(stands["limbo"]) == 2
     await post(do="back", keys=[each["key"] for each in stands["limbo"]])
     assert (user.home / "a b" / "file").stat().st_size == 50
-    for bad in ({"do": "aside", "paths": [".."]}, {"do": "x"}, {"do": "aside"}, {"paths": 1}):
+    for bad in ({"do": "x"}, {"do": "aside", "paths": []}, {"do": "aside", "paths": 1}, {}):
         assert (await post(**bad)).status_code == 400, bad
+    for odd in ({"do": "aside", "paths": [".."]}, {"do": "aside"}, {"do": "back", "paths": ["a"]}):
+        assert (await post(**odd)).status_code == 409, odd
+
+
+async def test_a_folder_is_listed_by_size_files_age_and_type_over_pages(hub, user, visit):
+    for number, (name, size) in enumerate([("b.csv", 300), ("a.txt", 200), ("c.csv", 100)]):
+        fill(user.home, size, name)
+        os.utime(user.home / name, (1_000_000 + number, 1_000_000 + number))
+    fill(user.home / "folder", 400, "x")
+    (user.home / "data").unlink()
+
+    def names(page):
+        return [each.text for each in page.find(id="listing").select("td:nth-of-type(2) bdi")]
+
+    assert names(await visit.page("?sort=-size")) == ["b.csv", "a.txt", "c.csv", "folder/"]
+    assert names(await visit.page("?sort=changed"))[:2] == ["b.csv", "a.txt"]
+    assert names(await visit.page("?sort=type")) == ["folder/", "b.csv", "c.csv", "a.txt"]
+    page = await visit.page("?sort=-size&tree=-files")
+    heads = page.find(id="listing").find_all("th")
+    assert [each.text for each in heads if each.get("aria-sort") == "descending"] == ["Size"]
+    # The other way round, and back in the folder above, the orders stay.
+    size = next(each for each in heads if each.text == "Size").a["href"]
+    assert "sort=size" in size and "tree=-files" in size
+    inside = page.find("a", string="folder/")["href"]
+    assert "sort=-size" in inside and "tree=-files" in inside
+
+
+async def test_a_page_of_the_api_goes_on_where_the_last_one_ended_in_any_order(hub, user):
+    token = user.orm.new_api_token(scopes=["access:services!service=efs-quota"])
+    for number in range(205):
+        fill(user.home, number % 7, f"f {number}.t{number % 3}")
+
+    async def walked(sort):
+        found, after = [], ""
+        while after is not None:
+            answer = await hub.session().get(
+                url(hub, "api/free/list"),
+                params={"sort": sort, "after": after},
+                headers={"Authorization": f"token {token}"},
+            )
+            assert answer.status_code == 200, answer.text
+            found += [each["name"] for each in answer.json()["entries"]]
+            after = answer.json()["following"]
+        return found
+
+    for sort in ("name", "-name", "-size", "files", "changed", "type"):
+        found = await walked(sort)
+        assert len(found) == len(set(found)) == 206, sort
 
 
 async def test_neither_a_cookie_nor_another_token_is_good_for_the_api(hub, user):
     session = await hub.login(user.name)
     await session.get(url(hub, "free"))
     other = user.orm.new_api_token(scopes=["users:activity!user"])
-    for headers in ({}, {"Authorization": f"token {other}"}):
+    # What a script of another site can send, with the browser's cookie.
+    elsewhere = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "cross-site"}
+    for headers, status in ((elsewhere, 401), ({"Authorization": f"token {other}"}, 403)):
         answer = await session.post(
             url(hub, "api/free"), json={"do": "erase", "paths": ["data"]}, headers=headers
         )
-        assert answer.status_code == 403
-        assert (await session.get(url(hub, "api/free/list"), headers=headers)).status_code == 403
+        assert answer.status_code == status
+        assert (await session.get(url(hub, "api/free/list"), headers=headers)).status_code == status
     assert (user.home / "data").exists()

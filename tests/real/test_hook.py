@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from datetime import timedelta
 
 import pytest
 from jupyterhub.tests.utils import add_user, api_request, auth_header, public_url
@@ -12,6 +13,7 @@ from tornado.web import HTTPError
 
 from jupyterhub_efs_quota.hub.spawn import SpawnGate, make_hook, pre_spawn_hook
 from jupyterhub_efs_quota.quota.record import State
+from jupyterhub_efs_quota.remeasure import utcnow
 from jupyterhub_efs_quota.settings import EFSQuota
 
 from ..conftest import NOW, fill
@@ -183,6 +185,26 @@ async def test_a_user_near_the_limit_reads_so_in_the_progress_of_the_spawn(hub, 
     told = [event for event in events if "logins may be disabled" in event.get("message", "")]
     assert len(told) == 1 and told[0] is events[0]
     assert len(events) > 1, "the spawner's own progress is lost"
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_every_user_reads_their_usage_in_the_progress_unless_the_site_wants_no_bar(
+    hub, user, gate, shown
+):
+    user.write(**{**LOCKED, "quota_state": State.OK, "actual_bytes": 5_000})
+    await gate(show_on_hub_pages=shown).check(user.orm.spawner)
+    events = [event async for event in user.orm.spawner.progress()]
+    told = [event for event in events if "4.9 KiB of 9.8 KiB used" in event.get("message", "")]
+    assert told == ([events[0]] if shown else [])
+
+
+async def test_who_is_in_the_grace_time_reads_in_the_progress_when_it_ends(hub, user, gate):
+    since = utcnow() - timedelta(hours=1)
+    user.write(**{**LOCKED, "quota_state": State.VIOLATION, "over_since": since})
+    await gate(grace_secs=7200).check(user.orm.spawner)
+    (first, *_) = [event async for event in user.orm.spawner.progress()]
+    ends = since + timedelta(hours=2)
+    assert f"at {ends:%Y-%m-%d %H:%M} UTC, your servers are stopped" in first["message"]
 
 
 async def test_an_administrator_keeps_their_own_server(hub, locked, gate):

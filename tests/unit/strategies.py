@@ -113,6 +113,7 @@ records = st.builds(
     quota_until=times,
     quota_reason=optional(any_text),
     over_since=times,
+    full_at=times,
     home=optional(any_text),
     rescue_began=times,
     rescue_until=times,

@@ -7,6 +7,7 @@ from jupyterhub_efs_quota.board import Problem, Row
 from jupyterhub_efs_quota.history.events import Action, Run
 from jupyterhub_efs_quota.history.reading import Point, StateChange
 from jupyterhub_efs_quota.hub.client import HubUser
+from jupyterhub_efs_quota.quota.ahead import Lock
 from jupyterhub_efs_quota.quota.limits import Limits
 from jupyterhub_efs_quota.quota.record import Record
 from jupyterhub_efs_quota.users import as_json
@@ -23,7 +24,7 @@ DOCUMENT = document("/services/efs-quota/api", "1")
 WHOLE_RECORD = Record(
     "homer", actual_bytes=5, usage_files=1, quota_files=2, allocated_bytes=3, unreadable=0,
     meter="walk", quota_source="hand", configured_bytes=1, configured_files=1, quota_until=NOW,
-    quota_reason="why", over_since=NOW, home="/home/homer", started=NOW, stopped=NOW,
+    quota_reason="why", over_since=NOW, full_at=NOW, home="/home/homer", started=NOW, stopped=NOW,
     last_activity=NOW, reaper_time=NOW, rescue_began=NOW, rescue_until=NOW, rescue_server="gpu",
     rescue_started=NOW, rescue_bytes=5, rescue_files=1, rescue_back=NOW, rescue_ended="grown",
     extra={"note": 1},
@@ -50,6 +51,7 @@ def test_every_operation_is_answered_and_nothing_else_is():
         ("Row", as_json.row_json(Row(HubUser("new", groups=None)))),
         ("User", as_json.user_json(ROW)),
         ("User", as_json.user_json(Row(HubUser("new")), measuring=True)),
+        ("User", as_json.user_json(ROW, lock=Lock(NOW, sure=True))),
         ("Rows", as_json.page_json([as_json.row_json(ROW)], 1, 1, 0)),
         ("Explanation", as_json.plain(explain(WHOLE_RECORD, ("a",), Limits(), NOW))),
         ("Measurement", as_json.point_json(POINT)),

@@ -9,6 +9,7 @@ from hypothesis import given
 
 from jupyterhub_efs_quota.hub.environment import put_variables, variables
 from jupyterhub_efs_quota.hub.spawn import SpawnGate
+from jupyterhub_efs_quota.quota.ahead import Foresight
 from jupyterhub_efs_quota.quota.record import Record, State
 
 from ..conftest import NOW
@@ -114,8 +115,8 @@ async def test_a_spawner_that_takes_no_variables_spawns_all_the_same(gate, write
 
 @given(records)
 def test_only_what_is_known_is_told_and_all_of_it_is_text(record):
-    told = variables(record)
-    assert set(told) <= set(TOLD)
+    told = variables(record, NOW, Foresight())
+    assert set(told) <= {*TOLD, "STORAGE_FULL_AT", "STORAGE_LOCKED_AT"}
     assert ("STORAGE_USED_BYTES" in told) == record.measured
     assert ("STORAGE_QUOTA_BYTES" in told) == record.quota_enabled
     assert all(isinstance(value, str) for value in told.values())
@@ -126,5 +127,12 @@ def test_only_what_is_known_is_told_and_all_of_it_is_text(record):
 
 def test_the_time_is_utc_whatever_the_zone_it_came_in():
     elsewhere = datetime(2026, 11, 22, 21, 0, tzinfo=timezone(timedelta(hours=9)))
-    told = variables(Record("a", **{**MEASURED, "stopped": elsewhere}))
+    told = variables(Record("a", **{**MEASURED, "stopped": elsewhere}), NOW, Foresight())
     assert told["STORAGE_MEASURED_AT"] == TOLD["STORAGE_MEASURED_AT"]
+
+
+def test_a_server_is_told_when_its_user_is_full_and_locked_out():
+    growing = Record("a", **MEASURED, full_at=NOW + timedelta(days=1))
+    told = variables(growing, NOW, Foresight(grace_secs=3600))
+    assert told["STORAGE_FULL_AT"] == "2026-11-23T12:00:00Z"
+    assert told["STORAGE_LOCKED_AT"] == "2026-11-23T13:00:00Z"

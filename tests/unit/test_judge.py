@@ -79,6 +79,7 @@ def test_judging_changes_nothing_but_what_it_judges(record, now):
             quota_state=record.quota_state,
             fraction_used=record.fraction_used,
             over_since=record.over_since,
+            full_at=record.full_at,
         )
         == record
     )

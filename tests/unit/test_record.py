@@ -73,6 +73,7 @@ WRONG = {
     "quota_until": [5, "Christmas", "2026-13-01T00:00:00"],
     "quota_reason": [5, True, ["why"]],
     "over_since": [5, "since"],
+    "full_at": [5, "soon"],
     "home": [7, ["/home"]],
     **dict.fromkeys(
         ("rescue_began", "rescue_until", "rescue_started", "rescue_back"), [True, "soon", 5, []]

@@ -14,7 +14,7 @@ from ...errors import HomeError, LockHeld, StoreError
 from ...users.as_json import change_json
 from ...users.change import Change, Wish
 from .call import Answer, Call
-from .users import current, shown
+from .users import current, lock_of, shown
 from .visitor import MANAGE, READ
 
 log = logging.getLogger(__name__)
@@ -72,4 +72,5 @@ async def _change(call: Call, row: Row, work: Callable[[], Change]) -> Answer:
         ) from None
     log.info("%s changes a quota: %s", call.visitor.called, change.sentence)
     measuring = call.parts.measuring(row.user.name)
-    return Answer(change_json(change, await current(call, row), measuring=measuring))
+    row = await current(call, row)
+    return Answer(change_json(change, row, lock=lock_of(call, row), measuring=measuring))

@@ -12,16 +12,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...freeing.desk import MOST as MOST_THINGS
+from ...freeing.desk import Kind
+from ...freeing.listing import By
 from ...history.events import Outcome
 from ...overview.wanted import MONTHS, MOST_MONTHS, MOST_TOP, TOP
 from ...quota.record import State
 from ...users.change import LONGEST_REASON
 from ...users.table import SORTS
 from .schemas import SCHEMAS, ref
-from .values import Choice, Counts, Flag, JobName, Seconds, Size, Text, Time, Value, Whole
+from .values import (
+    Choice,
+    Counts,
+    Flag,
+    JobName,
+    Listed,
+    Seconds,
+    Size,
+    Text,
+    Time,
+    Value,
+    Whole,
+)
 
 MOST_ROWS, MOST_POINTS, MOST_WAIT_SECS = 1000, 5000, 60.0
 MOST_BODY_BYTES = 64 * 1024
+# What names files, as a thousand of them.
+MOST_NAMES_BYTES = 1024 * 1024
+LONGEST_PATH, LONGEST_KEY = 8192, 200
 LONGEST_NAME, LONGEST_ERROR = 255, 4000
 
 
@@ -50,11 +68,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Body:
-    """A JSON object: its fields; all of `needed` have to be there, and one of `some`."""
+    """A JSON object: its fields; all of `needed` have to be there, and one of `some`.
+
+    `most`: how many bytes it may have.
+    """
 
     fields: Sequence[Parameter]
     some: Sequence[str] = ()
     needed: Sequence[str] = ()
+    most: int = MOST_BODY_BYTES
 
 
 @dataclass(frozen=True)
@@ -117,6 +139,32 @@ _RUN = Body(
     ),
     needed=("job", "host", "started", "completed"),
 )
+# "stop" stops what goes on.
+DO = (*(kind.value for kind in Kind), "stop")
+_ERRAND = Body(
+    (
+        Parameter(
+            "do",
+            Choice(DO),
+            "aside: into limbo; erase: for good; back: out of limbo; empty: for good, of what is"
+            " in limbo; stop: what goes on.",
+        ),
+        Parameter(
+            "paths",
+            Listed(Text(LONGEST_PATH), MOST_THINGS),
+            "For aside and erase: paths below the home, with % and two digits for what is"
+            " special; before one, with a colon, the inode that it must still have.",
+        ),
+        Parameter(
+            "keys",
+            Listed(Text(LONGEST_KEY), MOST_THINGS),
+            "For back and empty: the `key` of things in limbo.",
+        ),
+    ),
+    needed=("do",),
+    most=MOST_NAMES_BYTES,
+)
+_OWN = "a token of a user that opens the pages. It is about that user's own home, and no other."
 _SWITCH = Body(
     (
         Parameter("job", JobName(), "Which job; it need not have run yet."),
@@ -208,6 +256,34 @@ OPERATIONS = (
         text="The user is judged at once, and the answer says the state.",
     ),
     Operation(
+        "getFreeing", "get", "/free", "How you stand with freeing space: limbo, what to delete",
+        _OWN, {200: "Freeing"}, also=(503,), tags=("free",),
+    ),
+    Operation(
+        "listFolder", "get", "/free/list", "A folder of your home as it is now, a page of it",
+        _OWN, {200: "FolderPage"},
+        (
+            Parameter("path", Text(LONGEST_PATH), "Which, below the home; none is the home.", ""),
+            Parameter("after", Text(LONGEST_PATH), "The `following` of the page before.", ""),
+            Parameter(
+                "sort",
+                Choice([sign + by.value for by in By for sign in ("", "-")]),
+                "By what; with `-` from the largest or the latest down. What folders hold is as"
+                " it was when last measured.",
+                By.NAME.value,
+            ),
+        ),
+        also=(409, 503), tags=("free",),
+        text="409: it cannot be listed, or sorting it takes too long: by name is quick.",
+    ),
+    Operation(
+        "doErrand", "post", "/free", "Delete, bring back, or stop doing so",
+        _OWN, {200: "ErrandAnswer", 202: "ErrandAnswer"}, body=_ERRAND,
+        also=(409, 413, 503), tags=("free",),
+        text="202: it goes on; ask for it again with GET. 409: it cannot be done, as while"
+        " something else is being done for you, or of a path that leads out of the home.",
+    ),
+    Operation(
         "listChanges", "get", "/changes",
         "Changes of state and what was done, of all whom you may see, the newest first",
         "`custom:efs-quota:read`: with `!group=` or `!user=` of those users only.",
@@ -269,7 +345,7 @@ _ERRORS = {
     403: "You may not do this.",
     404: "There is no such user, or you may not see them: no answer tells which.",
     409: "It cannot be done as things stand: the message says why.",
-    413: f"The body is larger than {MOST_BODY_BYTES} bytes.",
+    413: "The body is too large: the message says how large it may be.",
     500: "The hub could not be asked who you are, or there is a fault in the service.",
     503: "The store or the history cannot be used now: the message says what to look at.",
 }
@@ -295,6 +371,7 @@ def document(server: str, version: str) -> dict[str, Any]:
             {"name": "users", "description": "Users and their quotas"},
             {"name": "all", "description": "What happened"},
             {"name": "jobs", "description": "Jobs, ours and the site's"},
+            {"name": "free", "description": "Freeing space in your own home"},
         ],
         "paths": paths,
         "components": {

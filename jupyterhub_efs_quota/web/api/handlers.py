@@ -1,6 +1,6 @@
 """The tornado handlers of the API: who asks, with what, and the answer or error as JSON.
 
-What is answered stands in `users.py`, `past.py` and `changing.py`.
+What is answered stands in `users.py`, `past.py`, `changing.py`, `freeing.py` and `jobs.py`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from ...errors import (
     BrokenFile,
     CannotChange,
     EFSQuotaError,
+    FreeingError,
+    HomeError,
     LockHeld,
     WishError,
 )
 from ..parts import Parts
-from . import changing, jobs, past, site, users
+from . import changing, freeing, jobs, past, site, users
 from .call import Answer, Call
 from .contract import OPERATIONS, Operation, document, pattern
 from .request import read_body, read_query
@@ -41,6 +43,9 @@ ANSWERS: Mapping[str, Callable[[Call], Awaitable[Answer]]] = {
     "measureUser": changing.measure_user,
     "setQuota": changing.set_quota,
     "resetQuota": changing.reset_quota,
+    "getFreeing": freeing.get_freeing,
+    "listFolder": freeing.list_folder,
+    "doErrand": freeing.do_errand,
     "listChanges": past.list_changes,
     "getOverview": site.get_overview,
     "listRuns": past.list_runs,
@@ -56,6 +61,8 @@ _STATUS: Mapping[type[EFSQuotaError], int] = {
     CannotChange: 409,
     LockHeld: 409,
     BrokenFile: 409,
+    FreeingError: 409,
+    HomeError: 409,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado import web
 
-from .contract import MOST_BODY_BYTES, Operation, Parameter
+from .contract import Operation, Parameter
 
 # A page's script may send its XSRF token so.
 _XSRF = "_xsrf"
@@ -41,8 +41,8 @@ def read_body(operation: Operation, data: bytes) -> dict[str, Any]:
     body = operation.body
     if body is None:
         return {}
-    if len(data) > MOST_BODY_BYTES:
-        raise web.HTTPError(413, f"The body is larger than {MOST_BODY_BYTES} bytes.")
+    if len(data) > body.most:
+        raise web.HTTPError(413, f"The body is larger than {body.most} bytes.")
     given = _object(data)
     _refuse_unknown("field", set(given), body.fields)
     missing = next((name for name in body.needed if given.get(name) is None), None)

@@ -93,7 +93,7 @@ _TYPES: dict[str, Schema] = {
     **dict.fromkeys(("home", "rescue_server", "rescue_ended"), TEXT),
     **dict.fromkeys(("rescue_began", "rescue_until", "rescue_started", "rescue_back"), TIME),
     **dict.fromkeys(("last_activity", "reaper_time", "started", "stopped"), TIME),
-    **dict.fromkeys(("over_since", "quota_until"), TIME),
+    **dict.fromkeys(("over_since", "quota_until", "full_at"), TIME),
 }
 _NEVER = ("last_activity", "reaper_time", "started", "stopped")
 
@@ -130,6 +130,7 @@ _QUOTA: dict[str, Schema] = {
     "until": known(TIME, "When it ends, and what the settings give holds again."),
     "reason": known(TEXT, "Why it was set, in the words of who set it."),
 }
+_PATH = said(TEXT, "Below the home, with % and two digits for what is special: `a%20b/c`.")
 _SENTENCE = said(TEXT, "The same in words.")
 _LISTED = ref("Listed")
 
@@ -162,7 +163,19 @@ SCHEMAS: dict[str, Schema] = {
             thing("Something that is wrong.", by=TEXT, kind=TEXT, text=TEXT),
             "What is wrong, by the part of the service that says so.",
         ),
+        lock=known(
+            ref("Lock"), "null: nothing says that they will be locked out, or they are already."
+        ),
         measuring=said(FLAG, "Whether a measurement that somebody asked for is going on."),
+    ),
+    "Lock": thing(
+        "A lockout that is to come if nothing is deleted.",
+        at=TIME,
+        sure=said(
+            FLAG,
+            "true: the user is over, and then the time of grace ends. false: the growth of the"
+            " last weeks foretells it (see `full_at` of the record).",
+        ),
     ),
     "Explanation": thing(
         "Why a user has this quota and this state, and what would change them.",
@@ -280,6 +293,72 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Jobs": thing("All jobs, by name.", items=array(ref("Job"))),
     "Switch": thing("Whether a job is on.", job=TEXT, on=FLAG, note=TEXT),
+    "Freeing": thing(
+        "How you stand with freeing space in your home. Sizes are in bytes.",
+        why_not=said(TEXT, 'Why nothing can be deleted, in words; "" if it can.'),
+        full=said(
+            FLAG, "Whether the store is nearly full: what goes to limbo frees nothing there."
+        ),
+        limbo_room=known(WHOLE, "What may still be put into limbo; null: no limit."),
+        limbo=array(ref("InLimbo")),
+        delete_to_be_back=array(ref("Candidate"), "The shortest list that brings you back."),
+        enough=said(FLAG, "Whether that list is enough."),
+        errand=known(ref("Errand"), "What goes on, or the last one since the service began."),
+    ),
+    "InLimbo": thing(
+        "What you deleted, and can bring back.",
+        key=TEXT,
+        path=_PATH,
+        time=TIME,
+        until=said(TIME, "When it is purged."),
+        bytes=known(WHOLE),
+        files=known(WHOLE),
+    ),
+    "Candidate": thing(
+        "What could be deleted.",
+        path=_PATH,
+        bytes=WHOLE,
+        files=WHOLE,
+        kind=said(TEXT, 'The kind of what can be done without; "" for all else.'),
+    ),
+    "FolderPage": thing(
+        "A page of a folder.",
+        entries=array(
+            thing(
+                "An entry.",
+                name=_PATH,
+                kind={"type": "string", "enum": ["folder", "file", "link", "other"]},
+                bytes=said(WHOLE, "Of the file itself; 0 for a folder."),
+                allocated=WHOLE,
+                modified=said(NUMBER, "Unix time."),
+                own=said(FLAG, "Whether it is yours, and may be deleted."),
+                inode=WHOLE,
+            )
+        ),
+        total=said(WHOLE, "How many there are in the folder."),
+        following=known(TEXT, "What to give as `after` for the next page; null: this is the last."),
+    ),
+    "ErrandAnswer": thing("What goes on, or was done.", errand=known(ref("Errand"))),
+    "Errand": thing(
+        "Something that was to be done, and how far it is.",
+        do=TEXT,
+        errand=said(TEXT, "Its name on receipts."),
+        ended=FLAG,
+        total=said(WHOLE, "How many things."),
+        entries=said(WHOLE, "Files and folders so far."),
+        trouble=said(TEXT, 'What ended it early; "" if nothing did.'),
+        outcomes=array(
+            thing(
+                "What became of one thing.",
+                path=_PATH,
+                done=said(TEXT, '"" if it was not done.'),
+                problem=TEXT,
+                no_limbo=said(FLAG, "Whether it can only be deleted for good."),
+                bytes=known(WHOLE),
+                files=known(WHOLE),
+            )
+        ),
+    ),
     "Measuring": thing(
         "A measurement is going on.",
         name=TEXT,

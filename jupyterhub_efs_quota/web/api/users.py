@@ -10,6 +10,7 @@ from tornado import web
 
 from ...board import Problem, Row
 from ...history.history import History
+from ...quota.ahead import Lock
 from ...users.as_json import page_json, plain, row_json, user_json
 from ...users.table import GROWTH, Wanted, table
 from ..current import current_record
@@ -49,7 +50,14 @@ async def get_user(call: Call) -> Answer:
 
 async def shown(call: Call, row: Row) -> object:
     """A user with the record as it stands now."""
-    return user_json(await current(call, row), measuring=call.parts.measuring(row.user.name))
+    row = await current(call, row)
+    return user_json(row, lock=lock_of(call, row), measuring=call.parts.measuring(row.user.name))
+
+
+def lock_of(call: Call, row: Row) -> Lock | None:
+    """When the user is locked out, if that is to come."""
+    parts = call.parts
+    return None if row.record is None else parts.foresight.lock(row.record, parts.clock())
 
 
 async def current(call: Call, row: Row) -> Row:

@@ -138,6 +138,29 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """Some values of a kind, at least one of them."""
+
+    of: Value
+    most: int
+
+    @property
+    def schema(self) -> Schema:
+        """What OpenAPI says of it."""
+        return {"type": "array", "items": self.of.schema, "minItems": 1, "maxItems": self.most}
+
+    def read(self, text: str) -> list[Any]:
+        """The value in the text of a query: there is none."""
+        raise ValueError("stands in the body")
+
+    def take(self, value: object) -> list[Any]:
+        """The value that a JSON body holds."""
+        if not isinstance(value, list) or not 1 <= len(value) <= self.most:
+            raise ValueError(f"must be a list of 1 to {self.most}")
+        return [self.of.take(each) for each in value]
+
+
+@dataclass(frozen=True)
 class Choice:
     """One of a few words."""
 

@@ -39,6 +39,20 @@
     return Object.hasOwn(said, figure.rescue) ? said[figure.rescue] : "";
   };
 
+  /* The lockout when the time of grace ends, or else the day when it is full. */
+  const coming = (figure) => {
+    const at = new Date(figure.lock);
+    if (!Number.isNaN(at.getTime())) {
+      if (at <= Date.now()) return "Your servers are about to be stopped. Free some space now.";
+      const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+      return `Your servers are stopped at ${time.format(at)}, unless you free some space before.`;
+    }
+    const full = new Date(figure.full);
+    if (Number.isNaN(full.getTime())) return "";
+    const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
+    return `At the present growth it is full about ${day.format(full)}.`;
+  };
+
   const draw = (figure) => {
     const tone = TONES.includes(figure.tone) ? figure.tone : "secondary";
     const used = size(Number(figure.used));
@@ -61,7 +75,7 @@
       track.append(bar);
       parts.push(track);
     }
-    const told = rescue(figure);
+    const told = rescue(figure) || coming(figure);
     if (told) parts.push(element("p", "mt-1 mb-0", told));
     place.replaceChildren(...parts);
     place.hidden = false;

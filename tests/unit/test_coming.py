@@ -1,0 +1,104 @@
+"""The page of one's own storage says what is to come: the countdown, and the way out beside it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+
+from jupyterhub_efs_quota.history.reading import Point
+from jupyterhub_efs_quota.quota.ahead import Foresight
+from jupyterhub_efs_quota.quota.record import Record, State
+from jupyterhub_efs_quota.web.application import load_templates
+from jupyterhub_efs_quota.web.memory import Memory
+from jupyterhub_efs_quota.web.show import usage_view
+from jupyterhub_efs_quota.web.storage import _account, _coming
+
+from ..conftest import NOW
+
+DAY = timedelta(days=1)
+TWO_DAYS = Foresight(grace_secs=2 * 86400)
+WITHIN = Record(
+    "homer", quota_bytes=10_000, actual_bytes=9_000, started=NOW, stopped=NOW, fraction_used=0.9
+)
+OVER = replace(
+    WITHIN, actual_bytes=12_000, quota_state=State.VIOLATION, over_since=NOW - timedelta(hours=30)
+)
+
+
+def weeks(a_day):
+    """The measurements of two weeks, up to the record's."""
+    rest = (10_000, None, None, None, 3, None, 0, True, False, 0.1)
+    return [Point(NOW - n * DAY, 9_000 - n * a_day, *rest) for n in range(14, -1, -1)]
+
+
+@pytest.fixture
+def page():
+    template = load_templates().get_template("mine.html")
+
+    def show(record, points=(), *, foresight=TWO_DAYS, exempt=False):
+        memory = Memory(points)
+        text = template.render(
+            view=usage_view(record, NOW, keeps_servers=exempt),
+            coming=_coming(record, memory, NOW, foresight, exempt=exempt),
+            **_account(record, memory, NOW, allocated=False),
+            **dict.fromkeys(("problem", "plotly", "visitor", "administers", "trouble", "rescue")),
+            **dict.fromkeys(("said", "xsrf_token", "hub_prefix", "menu_text"), ""),
+            base_url="/",
+            free="/free",
+            measuring=False,
+            static=lambda name: name,
+        )
+        return BeautifulSoup(text, "html.parser")
+
+    return show
+
+
+def test_the_countdown_stands_in_words_and_as_a_time_with_the_way_out_beside_it(page):
+    shown = page(OVER).find(id="countdown")
+    assert shown.find(id="left-until-lock").text == "18 hours"
+    assert shown.time["datetime"] == "2026-11-23T06:00:00Z"
+    assert "06:00 UTC" in shown.time.text, "without a script nobody knows in which zone"
+    assert "at least 2.0 KiB" in shown.text
+    assert shown.find(id="free-in-time")["href"] == "/free"
+
+
+def test_when_the_grace_time_has_passed_no_time_is_left(page):
+    shown = page(replace(OVER, over_since=NOW - 3 * DAY)).find(id="countdown")
+    assert "about to be stopped" in shown.text and shown.time is None
+
+
+@pytest.mark.parametrize(
+    ("record", "exempt"),
+    [
+        (WITHIN, False),
+        (OVER, True),
+        (replace(OVER, lockout_enabled=False), False),
+        (replace(OVER, quota_state=State.LOCKOUT), False),
+    ],
+)
+def test_nobody_else_sees_a_countdown(page, record, exempt):
+    assert page(record, exempt=exempt).find(id="countdown") is None
+
+
+def test_who_grows_reads_when_it_is_full_and_when_servers_are_stopped(page):
+    shown = page(WITHIN, weeks(100)).find(id="soon")
+    full, locked = shown.find_all("time")
+    assert full["datetime"].startswith("2026-12-02")
+    assert locked["datetime"].startswith("2026-12-04")
+    assert shown.find(id="free-before")["href"] == "/free"
+
+
+def test_the_curve_of_today_goes_before_what_the_record_said_at_the_last_measurement(page):
+    shown = page(replace(WITHIN, full_at=NOW + DAY), weeks(0))
+    assert "not growing" in shown.find(id="forecast").text and shown.find(id="soon") is None
+
+
+def test_without_a_history_the_page_says_what_the_record_knows(page):
+    shown = page(replace(WITHIN, full_at=NOW + DAY)).find(id="soon")
+    assert shown.time["datetime"].startswith("2026-11-23")
+
+
+def test_without_lockouts_nothing_is_said_of_servers(page):
+    shown = page(replace(WITHIN, lockout_enabled=False), weeks(100)).find(id="soon")
+    assert "full about" in shown.text and "stopped" not in shown.text
