@@ -66,6 +66,17 @@ OWN_PAGE = {**LOGIN, **SHUT, **each(200, *BROWSERS, "token"), "reader": 404}
 ADMIN_PAGE = {
     **LOGIN, **SHUT, **each(403, *BROWSERS, "token", "reader"), "admin": 200,
 }  # fmt: skip
+NO_XSRF = each(403, "nobody", "garbage", "forger")
+# The table of users and what belongs to it: for those who look after somebody.
+LOOK_AFTER = ("lead", "watcher", "admin", "reader")
+PEOPLE = {**LOGIN, **SHUT, **each(403, "anna", "other", "token"), **each(200, *LOOK_AFTER)}
+# A link changes nothing: it leads to the page.
+NO_LINK = {**LOGIN, **SHUT, **each(302, *BROWSERS, "token", "reader")}
+# What is done to anna by who manages her, and by nobody else.
+LEAD_FORM = {
+    **NO_XSRF, **SHUT, **each(403, "anna", "token", "watcher", "reader"), "other": 404,
+    **each(303, "lead", "admin"),
+}  # fmt: skip
 # The scripts of pages ask with the XSRF token.
 OWN_SCRIPT = {**OWN_PAGE, **each(403, "nobody", "garbage", "forger")}
 
@@ -113,7 +124,30 @@ ROUTES = {
     "free/limbo": [form("free/limbo", 303, how="back")],
     "free/stop": [form("free/stop", 303)],
     "free/receipt": [line("get", "free/receipt", **OWN_PAGE)],
-    "users": [line("get", "users", **ADMIN_PAGE)],
+    "users": [line("get", "users", **PEOPLE)],
+    "users\\.csv": [line("get", "users.csv", **PEOPLE)],
+    "users/([^/]+)": [
+        line("get", "users/anna", **{**PEOPLE, **each(302, "anna", "token"), "other": 404}),
+    ],
+    "users/([^/]+)/quota": [
+        line("get", "users/anna/quota", **NO_LINK),
+        line("post", "users/anna/quota", form={"how": "reset"}, **LEAD_FORM),
+    ],
+    "users/([^/]+)/measure": [
+        line("get", "users/anna/measure", **NO_LINK),
+        line("post", "users/anna/measure", **LEAD_FORM),
+    ],
+    "users/([^/]+)/measuring": [
+        line("get", "users/anna/measuring", **{**LEAD_FORM, **each(200, "lead", "admin")}),
+    ],
+    "quotas": [
+        line("get", "quotas", **NO_LINK),
+        line("post", "quotas", **{**PEOPLE, **NO_XSRF, **each(400, *LOOK_AFTER)}),
+    ],
+    "quotas/([^/]+)": [
+        line("get", "quotas/no-such", **{**PEOPLE, **each(404, *LOOK_AFTER)}),
+        line("post", "quotas/no-such", **{**PEOPLE, **NO_XSRF, **each(404, *LOOK_AFTER)}),
+    ],
     "overview": [line("get", "overview", **ADMIN_PAGE)],
     "overview/what-if": [
         line(
