@@ -12,7 +12,7 @@ from jupyterhub_efs_quota.quota.record import Record, State
 from jupyterhub_efs_quota.web.application import load_templates
 from jupyterhub_efs_quota.web.memory import Memory
 from jupyterhub_efs_quota.web.show import usage_view
-from jupyterhub_efs_quota.web.storage import _account, _coming
+from jupyterhub_efs_quota.web.storage import _coming, account
 
 from ..conftest import NOW
 
@@ -41,9 +41,9 @@ def page():
         text = template.render(
             view=usage_view(record, NOW, keeps_servers=exempt),
             coming=_coming(record, memory, NOW, foresight, exempt=exempt),
-            **_account(record, memory, NOW, allocated=False),
+            **account(record, memory, NOW, allocated=False),
             **dict.fromkeys(("problem", "plotly", "visitor", "administers", "trouble", "rescue")),
-            **dict.fromkeys(("said", "xsrf_token", "hub_prefix", "menu_text"), ""),
+            **dict.fromkeys(("said", "xsrf_token", "hub_prefix", "menu_text", "table_name"), ""),
             base_url="/",
             free="/free",
             measuring=False,

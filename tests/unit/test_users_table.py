@@ -12,15 +12,22 @@ from jupyterhub_efs_quota.users.table import SORTS, Wanted, table
 from ..conftest import NOW
 
 
-def row(name, groups=(), **fields):
+def row(name, groups=(), active=None, **fields):
     fields = {"actual_bytes": 1, "started": NOW, "stopped": NOW, **fields}
-    return Row(HubUser(name, groups=groups), Record(name, **fields))
+    return Row(HubUser(name, groups=groups, last_activity=active), Record(name, **fields))
 
 
 ROWS = [
-    row("cleo", ("course",), actual_bytes=30, usage_files=1, quota_state=State.LOCKOUT),
+    row("cleo", ("course",), NOW, actual_bytes=30, usage_files=1, quota_state=State.LOCKOUT),
     row("Anna", ("course", "staff"), actual_bytes=10, fraction_used=0.5, usage_files=9),
-    row("bert", actual_bytes=10, quota_state=State.TIMED_OUT, stopped=NOW - timedelta(1)),
+    row(
+        "bert",
+        (),
+        NOW - timedelta(9),
+        actual_bytes=10,
+        quota_state=State.TIMED_OUT,
+        stopped=NOW - timedelta(1),
+    ),
     Row(HubUser("new", groups=None)),
 ]
 
@@ -58,6 +65,7 @@ def test_a_table_can_be_sorted_both_ways_by_each_of_its_columns(sort):
         "fraction": ["bert", "cleo", "Anna"],
         "state": ["Anna", "bert", "cleo"],
         "growth": ["cleo", "Anna"],
+        "activity": ["bert", "cleo"],
         "measured": ["bert", "Anna", "cleo"],
     }[sort]
     assert up[: len(known)] == known
