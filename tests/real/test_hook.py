@@ -58,7 +58,11 @@ def spawn(hub, user, server=""):
     return api_request(hub, path, method="post")
 
 
-async def test_a_user_in_lockout_reads_why_on_the_page_of_the_refused_spawn(hub, locked):
+async def test_a_user_in_lockout_reads_why_on_the_page_of_the_refused_spawn(
+    hub, locked, monkeypatch
+):
+    # However slow the machine: the page of the refusal itself, and not one to wait on.
+    monkeypatch.setitem(hub.tornado_settings, "slow_spawn_timeout", 60)
     session = await hub.login(locked.name)
     page = await session.get(public_url(hub, path=f"hub/spawn/{locked.name}"))
     assert page.status_code == 403

@@ -247,9 +247,9 @@ async def test_settings_that_the_hub_handed_over_are_used(hub, told, home_of, st
 async def test_without_once_it_loops_until_it_is_told_to_end(hub, told, home_of):
     hub.users = [a_user("homer")]
     home_of("homer")
-    process = await start("monitor", *told, "--period-secs=1")
+    process = await start("monitor", *told, "--period-secs=4")
     said = []
-    while len([m for m in said if m.startswith("Waiting 1.0 seconds")]) < 2:
+    while len([m for m in said if m.startswith("Waiting 4.0 seconds")]) < 2:
         line = await asyncio.wait_for(process.stdout.readline(), 30)
         said.append(json.loads(line)["message"])
     process.send_signal(signal.SIGTERM)
@@ -258,7 +258,7 @@ async def test_without_once_it_loops_until_it_is_told_to_end(hub, told, home_of)
     assert said[:3] == [
         "Initializing quota for user homer",
         "Updated quota for homer using     100 of  200.0G bytes.",
-        "Waiting 1.0 seconds for next Monitor cycle.",
+        "Waiting 4.0 seconds for next Monitor cycle.",
     ]
 
 
