@@ -112,11 +112,11 @@ def _allowed(visitor: Visitor) -> None:
 def _own_page(visitor: Visitor, state: str) -> None:
     page = visitor.get("/services/efs-quota/")
     shown = {
-        name: html.unescape(found[1])
+        name: html.unescape(re.sub("<[^>]*>", "", found[1]))
         for name in ("used", "quota", "state")
-        if (found := re.search(rf'id="{name}"[^>]*>([^<]*)<', page.text))
+        if (found := re.search(rf'<span id="{name}"[^>]*>(.*?)</span>', page.text))
     }
-    if page.status_code != 200 or shown.get("state") != state:
+    if page.status_code != 200 or shown.get("state") != state or not all(shown.values()):
         raise DemoError(f"the page of {visitor.name} shows {shown} ({page.status_code})")
     print(f"{visitor.name}'s page says: {shown['used']} of {shown['quota']}, {shown['state']}")
 
