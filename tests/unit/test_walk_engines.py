@@ -589,7 +589,7 @@ def test_a_home_that_changes_never_leads_outside(measure, home, threads, few_han
         for changer in changers:
             changer.join(20)
             changer.kill()
-    assert walks > 5
+    assert walks
 
 
 @pytest.fixture
