@@ -123,11 +123,13 @@ class _Reader:
         return part
 
 
-def treemap(home: Part) -> dict[str, list[Any]]:
-    """The tree as columns for the picture.
+def treemap(home: Part) -> dict[str, list[Any]] | None:
+    """The tree as columns for the picture; None where there are no folders to draw.
 
     The names are text: what plotly would take for markup is escaped.
     """
+    if not home.parts:
+        return None
     columns: dict[str, list[Any]] = {"id": [], "parent": [], "label": [], "bytes": [], "files": []}
 
     def add(part: Part, number: str, parent: str) -> None:

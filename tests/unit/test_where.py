@@ -71,7 +71,7 @@ def test_an_empty_home_is_no_error():
 
 @given(st.lists(file_names.map(lambda name: name.decode(errors="surrogateescape")), max_size=8))
 def test_the_picture_has_each_folder_once_and_its_text_is_no_markup(names):
-    sizes = {name: 10 for name in names if "/" not in name and name}
+    sizes = {"data": 10, **{name: 10 for name in names if "/" not in name and name}}
     columns = treemap(where(summary(folders(**sizes))).home)
     assert max(Counter(columns["id"]).values()) == 1
     assert set(columns["parent"]) <= {"", *columns["id"]}
@@ -103,3 +103,7 @@ def test_values_carry_what_a_script_needs_for_another_locale():
         ' <time class="day" datetime="1970-01-01T00:00:00Z">1970-01-01</time>'
         " &lt;b&gt;"
     )
+
+
+def test_a_home_without_folders_has_no_map_that_would_be_an_empty_space():
+    assert treemap(where(summary(folders())).home) is None
