@@ -30,7 +30,7 @@ from .timing import ROOT, BenchError
 from .tree import make_tree
 
 _ENTRIES = 1_000_000
-_REQUESTS_A_SEC, _SECS, _SETTLE_SECS, _START_SECS = 20, 20.0, 2.0, 60.0
+_REQUESTS_A_SEC, _SECS, _SETTLE_SECS, _START_SECS = 5, 20.0, 2.0, 60.0
 _PREFIX = "/services/efs-quota/"
 _P99 = Target("p99 at most 2 of idle", 2.0)
 _LONG_AGO, _ALWAYS = 1e9, 0.0
