@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import HistoryError
 from ..history.history import History
-from .memory import WITHIN_SECS
+from .ask import ask_in_time
 from .parts import Parts
 
 
@@ -22,10 +21,13 @@ class Growth:
 
 async def growth_of_all(parts: Parts) -> Growth:
     """Ask for it; what cannot be had is said, and is no error."""
-    if not parts.history.keeps_summaries:
-        return Growth(missing="No history is kept here, so nothing is known of growth.")
     try:
-        asked = parts.asking.ask(History.month_growth)
-        return Growth(await asyncio.wait_for(asked, WITHIN_SECS))
-    except (HistoryError, asyncio.TimeoutError, TimeoutError):
-        return Growth(missing="The history does not answer now, so nothing is said of growth.")
+        found = await ask_in_time(
+            parts,
+            History.month_growth,
+            without="No history is kept here, so nothing is known of growth.",
+            silent="The history does not answer now, so nothing is said of growth.",
+        )
+    except HistoryError as error:
+        return Growth(missing=str(error))
+    return Growth(found)

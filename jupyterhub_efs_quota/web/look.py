@@ -13,10 +13,8 @@ from ..history.history import History
 from ..overview.overview import RECENT, Happened, Overview, Past, Seen, overview
 from ..overview.volume import BACK
 from ..overview.wanted import Wanted
+from .ask import ask_in_time
 from .parts import Parts
-
-# What takes longer is left out, since somebody waits.
-WITHIN_SECS = 3.0
 
 
 async def look(parts: Parts, wanted: Wanted) -> Overview:
@@ -34,16 +32,16 @@ async def look(parts: Parts, wanted: Wanted) -> Overview:
 
 
 async def _past(parts: Parts, top: int, now: datetime) -> Past:
-    if not isinstance(parts.history, History):
-        return Past(missing="No history is kept here, so nothing is known of other days.")
     try:
-        asked = parts.asking.ask(lambda history: _read(history, top, now))
-        return await asyncio.wait_for(asked, WITHIN_SECS)
-    except (HistoryError, asyncio.TimeoutError, TimeoutError):
-        return Past(
-            missing="The history does not answer now, so growth, the forecast, refusals and"
-            " stopped servers are missing. Load this page again in a while."
+        return await ask_in_time(
+            parts,
+            lambda history: _read(history, top, now),
+            without="No history is kept here, so nothing is known of other days.",
+            silent="The history does not answer now, so growth, the forecast, refusals and"
+            " stopped servers are missing. Load this page again in a while.",
         )
+    except HistoryError as error:
+        return Past(missing=str(error))
 
 
 def _read(history: History, top: int, now: datetime) -> Past:

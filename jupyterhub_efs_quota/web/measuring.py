@@ -57,13 +57,17 @@ class MeasureAgain(Handler):
         The script is answered at once and asks how far it is. Without it, the page comes
         back when the home is measured, or says that it goes on.
         """
-        name = self.own_name
-        measuring = self.parts.measure(name)
-        if self.request.headers.get("Accept") == "application/json":
-            self.set_status(202)
-            self.write(how_far(self.parts, name))
-            return
-        with contextlib.suppress(asyncio.TimeoutError, TimeoutError, EFSQuotaError, OSError):
-            await asyncio.wait_for(asyncio.shield(measuring), BUTTON_WAIT_SECS)
-        outcome = self.parts.outcome(name) or Outcome.BY_ANOTHER
-        self.redirect(f"{self.hub_auth.base_url}?said={outcome.value}", status=303)
+        await measure_for(self, self.own_name, self.hub_auth.base_url)
+
+
+async def measure_for(handler: Handler, name: str, page: str) -> None:
+    """Answer the button on a page about a user by measuring their home."""
+    measuring = handler.parts.measure(name)
+    if handler.request.headers.get("Accept") == "application/json":
+        handler.set_status(202)
+        handler.write(how_far(handler.parts, name))
+        return
+    with contextlib.suppress(asyncio.TimeoutError, TimeoutError, EFSQuotaError, OSError):
+        await asyncio.wait_for(asyncio.shield(measuring), BUTTON_WAIT_SECS)
+    outcome = handler.parts.outcome(name) or Outcome.BY_ANOTHER
+    handler.redirect(f"{page}?said={outcome.value}", status=303)

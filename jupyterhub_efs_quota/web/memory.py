@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,11 +11,10 @@ from ..history.history import History
 from ..history.reading import Point
 from ..history.recent import recent
 from ..quota.summary import Summary
+from .ask import ask_in_time
 from .parts import Parts
 
 WEEK = timedelta(days=7)
-# What takes longer than this is left out of the page, for which somebody waits.
-WITHIN_SECS = 3.0
 
 
 @dataclass(frozen=True)
@@ -42,19 +40,17 @@ class Memory:
 
 async def remember(parts: Parts, user: str, now: datetime) -> Memory:
     """Ask for it; what cannot be had is said, and is no error."""
-    if not parts.history.keeps_summaries:
-        return Memory(
-            missing="No history is kept here, so nothing is known of other days"
-            " or of where the space goes."
-        )
     try:
-        asked = parts.asking.ask(lambda history: _read(history, user, now))
-        return await asyncio.wait_for(asked, WITHIN_SECS)
-    except (HistoryError, asyncio.TimeoutError, TimeoutError):
-        return Memory(
-            missing="The history does not answer now, so the curve and the account of where"
-            " the space goes are missing. Load this page again in a while."
+        return await ask_in_time(
+            parts,
+            lambda history: _read(history, user, now),
+            without="No history is kept here, so nothing is known of other days"
+            " or of where the space goes.",
+            silent="The history does not answer now, so the curve and the account of where"
+            " the space goes are missing. Load this page again in a while.",
         )
+    except HistoryError as error:
+        return Memory(missing=str(error))
 
 
 def _read(history: History, user: str, now: datetime) -> Memory:

@@ -40,6 +40,7 @@ class MyStorage(Handler):
         )
         rescue = None if self.keeps_servers else rescue_of(parts, record, now)
         view = usage_view(record, now, keeps_servers=self.keeps_servers) if record else None
+        told = account(record, memory, now, allocated=parts.allocated)
         self.page(
             "mine.html",
             view=with_rescue(view, rescue),
@@ -51,8 +52,8 @@ class MyStorage(Handler):
             free=self.settings["free"],
             plotly=self.settings["plotly"],
             xsrf_token=self.xsrf_token.decode(),
-            **account(record, memory, now, allocated=parts.allocated),
-            coming=_coming(record, memory, now, parts.foresight, exempt=self.keeps_servers),
+            **told,
+            coming=_coming(record, told, now, parts.foresight, exempt=self.keeps_servers),
         )
 
 
@@ -66,13 +67,19 @@ class Coming:
 
 
 def _coming(
-    record: Record | None, memory: Memory, now: datetime, foresight: Foresight, *, exempt: bool
+    record: Record | None,
+    told: dict[str, Any],
+    now: datetime,
+    foresight: Foresight,
+    *,
+    exempt: bool,
 ) -> Coming:
+    """What is to come by the record and by `told`, the account of the history."""
     if record is None:
         return Coming()
-    if memory.points:
+    if told["memory"].points:
         # As fresh as the curve; the record says what the last measurement foretold.
-        record = replace(record, full_at=_outlook(record, memory, now).when)
+        record = replace(record, full_at=told["outlook"].when)
     lock = None if exempt else foresight.lock(record, now)
     left = time_left(lock.at, now) if lock else ""
     return Coming(lock, left, foresight.full_soon(record, now))

@@ -20,12 +20,12 @@ from ..users.explain import Explanation
 from ..users.form import FILES, REASON, SIZE, UNTIL, Errors, read_reason, read_wish
 from ..users.plans import CHANGE_SECS, why_not
 from .api.visitor import MANAGE
+from .ask import ask_in_time
 from .current import current_record
 from .handlers import Handler
 from .happened import Happening, happening
-from .measuring import BUTTON_WAIT_SECS, HowFar, how_far
-from .memory import WITHIN_SECS, Memory, remember
-from .parts import Outcome
+from .measuring import HowFar, how_far, measure_for
+from .memory import Memory, remember
 from .plotly import PLOTLY_STYLES
 from .seen import find, groups_shown, manages
 from .show import usage_view
@@ -119,10 +119,11 @@ class Person(Handler):
             page = history.happened(names=[name], offset=offset, limit=HAPPENINGS)
             return Past(tuple(happening(each) for each in page.rows), page.total, offset)
 
+        unknown = "What happened is not known: the history cannot be asked."
         try:
-            return await asyncio.wait_for(self.parts.asking.ask(read), WITHIN_SECS)
-        except (HistoryError, asyncio.TimeoutError, TimeoutError):
-            return Past(missing="What happened is not known: the history cannot be asked.")
+            return await ask_in_time(self.parts, read, without=unknown, silent=unknown)
+        except HistoryError as error:
+            return Past(missing=str(error))
 
 
 class OneUser(Person):
@@ -210,15 +211,7 @@ class MeasureUser(Person):
     async def post(self, name: str) -> None:
         """Measure the user's home: see `MeasureAgain`."""
         row = find(self.parts.board, self.visitor, name, MANAGE)
-        measuring = self.parts.measure(row.user.name)
-        if self.request.headers.get("Accept") == "application/json":
-            self.set_status(202)
-            self.write(how_far(self.parts, name))
-            return
-        with contextlib.suppress(asyncio.TimeoutError, TimeoutError, EFSQuotaError, OSError):
-            await asyncio.wait_for(asyncio.shield(measuring), BUTTON_WAIT_SECS)
-        outcome = self.parts.outcome(name) or Outcome.BY_ANOTHER
-        self.redirect(f"{self.address(name)}?said={outcome.value}", status=303)
+        await measure_for(self, row.user.name, self.address(name))
 
 
 def _texts(record: Record | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from jupyterhub_efs_quota.history.history import History
 from jupyterhub_efs_quota.history.place import whole_url
 from jupyterhub_efs_quota.overview.survey import Surroundings, Unclaimed
 from jupyterhub_efs_quota.quota.record import State
-from jupyterhub_efs_quota.web import look as module
+from jupyterhub_efs_quota.web import ask as module
 from jupyterhub_efs_quota.web.api.schemas import SCHEMAS
 
 from ..conftest import NOW

@@ -38,10 +38,11 @@ def page():
 
     def show(record, points=(), *, foresight=TWO_DAYS, exempt=False):
         memory = Memory(points)
+        told = account(record, memory, NOW, allocated=False)
         text = template.render(
             view=usage_view(record, NOW, keeps_servers=exempt),
-            coming=_coming(record, memory, NOW, foresight, exempt=exempt),
-            **account(record, memory, NOW, allocated=False),
+            coming=_coming(record, told, NOW, foresight, exempt=exempt),
+            **told,
             **dict.fromkeys(("problem", "plotly", "visitor", "administers", "trouble", "rescue")),
             **dict.fromkeys(("said", "xsrf_token", "hub_prefix", "menu_text", "table_name"), ""),
             base_url="/",

@@ -5,7 +5,7 @@ import time
 
 from jupyterhub_efs_quota.errors import HistoryError
 from jupyterhub_efs_quota.history.recorder import Recorder
-from jupyterhub_efs_quota.web import memory
+from jupyterhub_efs_quota.web import ask
 from jupyterhub_efs_quota.web.memory import remember
 
 from ..conftest import NOW
@@ -22,7 +22,7 @@ class Parts:
 
 
 async def test_a_history_that_hangs_is_not_waited_for_and_the_page_says_so(monkeypatch):
-    monkeypatch.setattr(memory, "WITHIN_SECS", 0.1)
+    monkeypatch.setattr(ask, "WITHIN_SECS", 0.1)
     never = asyncio.Event()
     began = time.monotonic()
     found = await remember(Parts(lambda _: never.wait()), "homer", NOW)
