@@ -19,6 +19,7 @@ from hypothesis import settings as hypothesis_settings
 
 from jupyterhub_efs_quota.board import Board
 from jupyterhub_efs_quota.control.store import ControlStore
+from jupyterhub_efs_quota.history.recorder import Recorder
 from jupyterhub_efs_quota.homes import escape
 from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.logs import JsonFormatter
@@ -75,6 +76,16 @@ def pytest_report_to_serializable():
     from .spread import sendable
 
     return sendable((yield))
+
+
+class Remembers(Recorder):
+    """Keeps what was done, in a list."""
+
+    def __init__(self):
+        self.actions = []
+
+    def acted(self, action):
+        self.actions.append(action)
 
 
 class Clock:

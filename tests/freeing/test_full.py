@@ -9,21 +9,12 @@ from jupyterhub_efs_quota.board import Board
 from jupyterhub_efs_quota.errors import Busy, NoLimbo
 from jupyterhub_efs_quota.freeing.desk import Desk, Kind
 from jupyterhub_efs_quota.freeing.freeing import Choice, Freeing
-from jupyterhub_efs_quota.history.recorder import Recorder
 from jupyterhub_efs_quota.loops.limbo import Keeper
 from jupyterhub_efs_quota.offload import Offload
 from jupyterhub_efs_quota.quota.record import Record
 from jupyterhub_efs_quota.settings import EFSQuota
 
-from ..conftest import NOW, as_root, fill_up, make_read_only
-
-
-class Remembers(Recorder):
-    def __init__(self):
-        self.actions = []
-
-    def acted(self, action):
-        self.actions.append(action)
+from ..conftest import NOW, Remembers, as_root, fill_up, make_read_only
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from jupyterhub_efs_quota.remeasure import utcnow
 
 from ..conftest import come_about, fill
 from .conftest import QUOTA, hub_config
+from .visits import visits
 
 CHROMIUM = shutil.which("chromium")
 AXE = os.environ.get("AXE_CORE", "")
@@ -67,26 +68,9 @@ async def browser():
 @pytest.fixture
 async def visit(hub, browser):
     """Open our page as a user, logged in by hand; gives the page and what its console said."""
-    contexts = []
-
-    async def open_as(name, **look):
-        context = await browser.new_context(ignore_https_errors=True, **look)
-        context.set_default_timeout(120_000)
-        contexts.append(context)
-        page = await context.new_page()
-        page.said = []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        await page.goto(public_url(hub, path="services/efs-quota/"))
-        await page.fill("#username_input", name)
-        await page.fill("#password_input", name)
-        await page.click("#login_submit")
-        await page.wait_for_selector("h1:has-text('My storage')")
-        return page
-
-    yield open_as
-    for context in contexts:
-        await context.close()
+    address = public_url(hub, path="services/efs-quota/")
+    async with visits(browser) as open_as:
+        yield lambda name, **look: open_as(address, name, name, ignore_https_errors=True, **look)
 
 
 @pytest.fixture
@@ -410,7 +394,7 @@ async def test_no_other_page_learns_the_visitor_s_figure(visit, hub, remembered)
 async def test_the_pages_and_the_bar_work_where_services_have_a_host_of_their_own(
     hub_app, browser, tmp_path
 ):
-    fill(tmp_path / "users" / "admin", 5_000)
+    fill(tmp_path / "users" / "admin" / "data", 5_000)
     config = hub_config(tmp_path)
     # The hub's links to services with hosts of their own have no port, so it must be this one.
     with socket.socket() as taken:

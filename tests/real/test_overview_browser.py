@@ -26,6 +26,7 @@ from .test_browser import (  # noqa: F401 - the fixture is used by its name
     complaints,
     findings,
 )
+from .visits import visits
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 USERS = {"anna": 12_000, "bert@example.org": 9_500, "carl": 4_000}
@@ -69,28 +70,16 @@ async def site(tmp_path_factory):
 @pytest.fixture
 async def visit(site, browser):  # noqa: F811
     """Open the overview as a user, logged in by hand."""
-    contexts = []
+    address = public_url(site, path="services/efs-quota/overview")
+    async with visits(browser) as open_as:
 
-    async def open_as(name="admin", **look):
-        context = await browser.new_context(**look)
-        context.set_default_timeout(120_000)
-        contexts.append(context)
-        page = await context.new_page()
-        page.said = []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        await page.goto(public_url(site, path="services/efs-quota/overview"))
-        await page.fill("#username_input", name)
-        await page.fill("#password_input", name)
-        await page.click("#login_submit")
-        await page.wait_for_selector("main h1")
-        while await page.query_selector("#incomplete, #volume:has-text('not looked at')"):
-            await page.reload()  # the monitor is at its first cycle
-        return page
+        async def visit(name="admin", **look):
+            page = await open_as(address, name, name, ready="main h1", **look)
+            while await page.query_selector("#incomplete, #volume:has-text('not looked at')"):
+                await page.reload()  # the monitor is at its first cycle
+            return page
 
-    yield open_as
-    for context in contexts:
-        await context.close()
+        yield visit
 
 
 async def test_the_page_tells_how_the_site_stands_and_breaks_no_policy(visit):

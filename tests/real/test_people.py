@@ -22,6 +22,7 @@ from jupyterhub_efs_quota.remeasure import utcnow
 from ..conftest import come_about, fill
 from .conftest import QUOTA, hub_config, start_hub, stop_hub
 from .test_browser import AXE, CHROMIUM, browser, complaints, findings  # noqa: F401
+from .visits import visits
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 MEMBERS = ("anna", "bert", "<b>cleo<b>")
@@ -85,26 +86,8 @@ def remember(hub, name, home):
 @pytest.fixture
 async def visit(course, browser):  # noqa: F811
     """Open the service as a user, logged in by hand."""
-    contexts = []
-
-    async def open_as(name, **look):
-        context = await browser.new_context(**look)
-        context.set_default_timeout(120_000)
-        contexts.append(context)
-        page = await context.new_page()
-        page.said = []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        await page.goto(address(course))
-        await page.fill("#username_input", name)
-        await page.fill("#password_input", name)
-        await page.click("#login_submit")
-        await page.wait_for_selector("h1:has-text('My storage')")
-        return page
-
-    yield open_as
-    for context in contexts:
-        await context.close()
+    async with visits(browser) as open_as:
+        yield lambda name, **look: open_as(address(course), name, name, **look)
 
 
 def address(hub, path=""):

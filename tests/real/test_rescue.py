@@ -15,6 +15,7 @@ from jupyterhub_efs_quota.remeasure import utcnow
 from ..conftest import as_root
 from .full_site import MIB, USERS, FullSite
 from .test_browser import AXE, CHROMIUM, browser, findings  # noqa: F401
+from .visits import visits
 
 pytestmark = as_root
 # Where to leave pictures, for whoever wants to look at them.
@@ -150,23 +151,9 @@ def test_who_goes_on_filling_the_home_in_a_rescue_is_stopped(emptied):
 @pytest.fixture
 async def look(emptied, browser):  # noqa: F811
     """Open My storage as a user, in a browser."""
-    contexts = []
-
-    async def look(user, **wanted):
-        context = await browser.new_context(**wanted)
-        context.set_default_timeout(120_000)
-        contexts.append(context)
-        page = await context.new_page()
-        await page.goto(f"{emptied.url}/services/efs-quota/")
-        await page.fill("#username_input", user)
-        await page.fill("#password_input", "any")
-        await page.click("#login_submit")
-        await page.wait_for_selector("h1:has-text('My storage')")
-        return page
-
-    yield look
-    for context in contexts:
-        await context.close()
+    address = f"{emptied.url}/services/efs-quota/"
+    async with visits(browser) as open_as:
+        yield lambda user, **wanted: open_as(address, user, "any", **wanted)
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")

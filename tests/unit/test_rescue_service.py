@@ -12,7 +12,6 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
-from jupyterhub_efs_quota.history.recorder import Recorder
 from jupyterhub_efs_quota.hub.spawn import SpawnGate
 from jupyterhub_efs_quota.loops.rescue import Rescues
 from jupyterhub_efs_quota.quota.record import State
@@ -20,19 +19,11 @@ from jupyterhub_efs_quota.remeasure import utcnow
 from jupyterhub_efs_quota.settings import EFSQuota
 from jupyterhub_efs_quota.web.rescue import BeginRescue, RescueBegan
 
-from ..conftest import NOW, as_root, come_about
+from ..conftest import NOW, Remembers, as_root, come_about
 from .test_rescue_hook import OURS, QUOTA, homer, locked  # noqa: F401
 
 HOUR = timedelta(hours=1)
 TOKEN = "the-services-own"
-
-
-class Remembers(Recorder):
-    def __init__(self):
-        self.actions = []
-
-    def acted(self, action):
-        self.actions.append(action)
 
 
 @pytest.fixture
