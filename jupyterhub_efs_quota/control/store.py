@@ -15,12 +15,11 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from ..errors import BrokenFile, LockHeld, StoreError
 from ..homes import escape
-from ..quota.record import Record
+from ..quota.record import Record, replace
 from . import text
 
 RECORD = "quota.yaml"

@@ -10,7 +10,6 @@ import asyncio
 import html
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -23,7 +22,7 @@ from ..errors import BrokenFile, EFSQuotaError, SettingsError
 from ..measure.workers.workers import Workers
 from ..offload import Offload
 from ..quota.messages import checked
-from ..quota.record import Record, State
+from ..quota.record import Record, State, replace
 from ..quota.rescue import locked
 from ..remeasure import Remeasure, utcnow
 from ..settings import EFSQuota, resolve

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ from ..metrics.counted import Counted
 from ..offload import Offload
 from ..openondemand import QuotaFile, quota_file
 from ..quota.limits import Limits, settle
-from ..quota.record import Record
+from ..quota.record import Record, replace
 from ..remeasure import utcnow
 from ..settings import EFSQuota
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..control.store import Held
@@ -14,7 +14,7 @@ from ..logs import event
 from ..quota.judge import active_at_reap, judge
 from ..quota.limits import Limits
 from ..quota.messages import reaped
-from ..quota.record import Record, State
+from ..quota.record import Record, State, replace
 from ..quota.rescue import follow
 from .counts import Counts
 from .cycle import Rooms, as_listed, failed, over_all_users, publish, saved

@@ -7,12 +7,12 @@ the growth of the last weeks foretells. Pages, API, commands and the spawn hook 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from .forecast import STALE, Forecast, Outlook, forecast
-from .record import Record, State
+from .record import Record, State, replace
 
 # Nothing is foretold beyond a year.
 _EVER_DAYS = 10_000.0

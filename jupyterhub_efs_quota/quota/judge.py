@@ -5,11 +5,10 @@ Pure: the time is an argument, nothing is read or written.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from .limits import HAND, grandfathered
-from .record import UNDEFINED_BYTES, Record, State
+from .record import UNDEFINED_BYTES, Record, State, replace
 from .usage import Usage
 
 

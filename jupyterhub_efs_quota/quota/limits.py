@@ -6,10 +6,10 @@ A limit set over the API is such a hand edit, which may have an end.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from .record import DEFAULT_QUOTA_BYTES, Record
+from .record import DEFAULT_QUOTA_BYTES, Record, replace
 from .sizes import GIB
 
 HAND = "hand"

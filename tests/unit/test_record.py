@@ -1,5 +1,6 @@
 """The record: its fields, its times, and what a loaded file may hold."""
 
+import dataclasses
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -12,6 +13,7 @@ from jupyterhub_efs_quota.quota.record import (
     format_time,
     from_mapping,
     parse_time,
+    replace,
     to_mapping,
 )
 
@@ -28,6 +30,21 @@ def test_a_new_record_has_the_predecessors_defaults_in_its_order():
 @given(records)
 def test_a_record_comes_back_from_its_mapping(record):
     assert from_mapping(to_mapping(record)) == record
+
+
+@given(records, records)
+def test_a_record_is_replaced_as_dataclasses_do_it(record, other):
+    names = ("quota_bytes", "quota_state", "over_since", "extra")
+    changes = {name: getattr(other, name) for name in names}
+    before = dataclasses.replace(record)
+    found = replace(record, **changes)
+    assert found == dataclasses.replace(record, **changes)
+    assert type(found) is Record and record == before
+
+
+def test_a_field_that_there_is_not_is_not_given_to_a_record():
+    with pytest.raises(TypeError, match="quota_byte"):
+        replace(Record("homer"), quota_byte=3)
 
 
 def test_our_fields_stand_after_the_predecessors_and_only_when_known():
