@@ -215,12 +215,8 @@ class History(Recorder):
         return self._ask(reading.daily, user, since, until)
 
     def growth(self) -> dict[str, int | None]:
-        """By how many bytes the usage of each user grew in a week."""
-        return self._ask(reading.growth)
-
-    def month_growth(self) -> dict[str, int | None]:
         """By how many bytes the usage of each user grew in 30 days."""
-        return self._ask(reading.growth, month=True)
+        return self._ask(reading.growth)
 
     def runs(self, **wanted: Any) -> Page[Run]:
         """Runs of jobs, the newest first: see `reading.all_runs`."""

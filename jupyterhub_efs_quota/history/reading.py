@@ -55,8 +55,8 @@ class Latest:
     """How a user stands: from the record, and, from `measured` on, from the last measurement.
 
     `measured` and what follows is None for who was not measured yet. Growth is that of
-    the usage on record, over the 7 and the 30 days before the last measurement, or since the
-    first one if that is younger.
+    the usage on record, over the 30 days before the last measurement, or since the first one
+    if that is younger.
     """
 
     user: str
@@ -77,7 +77,6 @@ class Latest:
     unreadable: int | None
     complete: bool | None
     timed_out: bool | None
-    week_growth: int | None
     month_growth: int | None
 
 
@@ -140,7 +139,6 @@ SORTS: dict[str, ColumnElement[Any]] = {
     "state": latest.c.state,
     "measured": latest.c.measured,
     "duration": latest.c.secs,
-    "week_growth": latest.c.week_growth,
     "month_growth": latest.c.month_growth,
 }
 
@@ -194,10 +192,9 @@ def table(
     return Page([by_id[number] for number in ids], total or 0)
 
 
-def growth(connection: Connection, *, month: bool = False) -> dict[str, int | None]:
-    """By how many bytes the usage of each user grew in a week, or in 30 days: see `Latest`."""
-    column = latest.c.month_growth if month else latest.c.week_growth
-    found = select(users.c.name, column).join(latest, latest.c.user_id == users.c.id)
+def growth(connection: Connection) -> dict[str, int | None]:
+    """By how many bytes the usage of each user grew in 30 days: see `Latest`."""
+    found = select(users.c.name, latest.c.month_growth).join(latest, latest.c.user_id == users.c.id)
     rows = connection.execute(found.where(users.c.gone.is_(None)))
     return {name: grown for name, grown in rows}  # noqa: C416 - rows are no pairs to mypy
 

@@ -178,7 +178,6 @@ latest = Table(
     Column("unreadable", BigInteger),
     Column("complete", Boolean),
     Column("timed_out", Boolean),
-    Column("week_growth", BigInteger),
     Column("month_growth", BigInteger),
 )
 

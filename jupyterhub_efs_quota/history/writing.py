@@ -35,7 +35,7 @@ from .tables import (
     writers,
 )
 
-WEEK, MONTH = timedelta(days=7), timedelta(days=30)
+MONTH = timedelta(days=30)
 _MOST_INTEGER = 2**63 - 1
 _MOST_TEXT = 4000
 _DAY = timedelta(days=1) // MICROSECOND
@@ -65,10 +65,11 @@ def write_events(connection: Connection, events: Sequence[Event]) -> None:
     stored = user_ids(connection, {clean(name) for name in names})
     ids = {name: stored[clean(name)] for name in names}
     measured = [event for event in events if isinstance(event, Measurement)]
+    judged = [event for event in events if isinstance(event, Judged)]
     _measured(connection, ids, measured)
-    # First how the user stands, then what the last measurement says of it.
-    _judged(connection, ids, [event for event in events if isinstance(event, Judged)])
-    _last_measured(connection, ids, measured)
+    known = _known(connection, sorted({ids[event.user] for event in [*measured, *judged]}))
+    standing = _judged(connection, ids, judged, known)
+    _write_latest(connection, standing, _last_measured(connection, ids, measured, known))
     _acted(connection, ids, [event for event in events if isinstance(event, Action)])
     append(connection, runs, [_run(event) for event in events if isinstance(event, Run)])
     write_fills(connection, [event for event in events if isinstance(event, Fill)])
@@ -153,10 +154,14 @@ def _measurement(user_id: int, event: Measurement) -> Row:
     }
 
 
-def _judged(connection: Connection, ids: Mapping[str, int], events: Sequence[Judged]) -> None:
-    if not events:
-        return
-    stands = _standings(connection, sorted({ids[event.user] for event in events}))
+def _judged(
+    connection: Connection,
+    ids: Mapping[str, int],
+    events: Sequence[Judged],
+    known: Mapping[int, Row],
+) -> dict[int, Row]:
+    """Put what is new on record; how each user stands by the last judgement."""
+    stands = dict(known)
     changed: list[Row] = []
     quotas: list[Action] = []
     whole: dict[int, Row] = {}
@@ -164,35 +169,35 @@ def _judged(connection: Connection, ids: Mapping[str, int], events: Sequence[Jud
     for event in events:
         user = ids[event.user]
         row = _standing(user, event)
-        known = stands.get(user)
-        late = known is not None and known["seen"] > number_of(event.time)
+        before = stands.get(user)
+        late = before is not None and before["seen"] > number_of(event.time)
         if late:
             # Another process has written since: what was new is what this one knew as old.
-            known = None if event.before is None else _standing(user, event, event.before)
-            if known is None:
+            before = None if event.before is None else _standing(user, event, event.before)
+            if before is None:
                 continue
-        changed += _state_change(known, row, event)
-        quotas += _quota_change(known, row, event)
+        changed += _state_change(before, row, event)
+        quotas += _quota_change(before, row, event)
         if not late:
             stands[user] = rows[user] = row
             whole[user] = {"user_id": user, "record": record_text(event.record)}
     append(connection, state_changes, changed)
     _acted(connection, ids, quotas)
-    upsert(connection, latest, ["user_id"], _in_order(rows), younger="seen")
     upsert(connection, records, ["user_id"], _in_order(whole))
+    return rows
 
 
-def _standings(connection: Connection, user_ids: Sequence[int]) -> dict[int, Row]:
-    """What is known of users: when they were seen (as a number), their state and quota."""
-    names = ("user_id", "seen", "state", *_QUOTA)
-    columns = [
-        type_coerce(latest.c[name], BigInteger) if name == "seen" else latest.c[name]
-        for name in names
-    ]
-    mine = select(*columns).where(among(connection, latest.c.user_id, user_ids))
+def _known(connection: Connection, user_ids: Sequence[int]) -> dict[int, Row]:
+    """What is known of users: when they were seen and measured (as numbers), state and quota."""
+    if not user_ids:
+        return {}
+    times, others = ("seen", "measured"), ("state", *_QUOTA)
+    columns = [type_coerce(latest.c[name], BigInteger) for name in times]
+    mine = select(latest.c.user_id, *columns, *(latest.c[name] for name in others))
+    mine = mine.where(among(connection, latest.c.user_id, user_ids)).order_by(latest.c.user_id)
     # Held, so that another service does not put the same change on record.
-    rows = connection.execute(mine.order_by(latest.c.user_id).with_for_update())
-    return {row[0]: dict(zip(names, row, strict=True)) for row in rows}
+    rows = connection.execute(mine.with_for_update())
+    return {row[0]: dict(zip((*times, *others), row[1:], strict=True)) for row in rows}
 
 
 def _standing(user_id: int, event: Judged, record: Record | None = None) -> Row:
@@ -271,68 +276,97 @@ def quota_of(record: Record) -> Row:
 
 
 def _last_measured(
-    connection: Connection, ids: Mapping[str, int], events: Sequence[Measurement]
-) -> None:
-    newest: dict[int, Row] = {}
+    connection: Connection,
+    ids: Mapping[str, int],
+    events: Sequence[Measurement],
+    known: Mapping[int, Row],
+) -> dict[int, Row]:
+    """What the last measurement says of each user, unless a younger one is known."""
+    newest: dict[int, tuple[int, Measurement]] = {}
     for event in events:
-        user = ids[event.user]
-        if user not in newest or newest[user]["measured"] <= number_of(event.started):
-            newest[user] = {
-                "user_id": user,
-                "measured": number_of(event.started),
-                "secs": event.secs,
-                "allocated": _whole(event.allocated),
-                "dirs": _whole(event.dirs),
-                "unreadable": _whole(event.unreadable),
-                "complete": event.complete,
-                "timed_out": event.timed_out,
-                "week_growth": None,
-                "month_growth": None,
-                # For a row that nobody has judged yet.
-                "seen": number_of(event.started),
-                "state": "ok",
-                "counted": _whole(event.counted),
-                "counted_files": _whole(event.files),
-                "quota_bytes": _whole(event.quota_bytes),
-                "quota_files": _whole(event.quota_files),
-                "fraction": 0.0,
-                "enabled": True,
-                "lockout_enabled": True,
-            }
-    for user, (week, month) in _growth(connection, newest).items():
-        newest[user].update(week_growth=week, month_growth=month)
-    own = (
-        *("measured", "secs", "allocated", "dirs", "unreadable", "complete", "timed_out"),
-        *("week_growth", "month_growth"),
-    )
-    upsert(connection, latest, ["user_id"], _in_order(newest), younger="measured", columns=own)
+        user, started = ids[event.user], number_of(event.started)
+        last = newest[user][0] if user in newest else known.get(user, {}).get("measured")
+        if last is None or last <= started:
+            newest[user] = started, event
+    grown = _growth(connection, newest)
+    return {
+        user: {
+            "measured": started,
+            "secs": event.secs,
+            "allocated": _whole(event.allocated),
+            "dirs": _whole(event.dirs),
+            "unreadable": _whole(event.unreadable),
+            "complete": event.complete,
+            "timed_out": event.timed_out,
+            "month_growth": grown.get(user),
+            # Of who is judged, the judgement says these.
+            "seen": started,
+            "counted": _whole(event.counted),
+            "counted_files": _whole(event.files),
+            "quota_bytes": _whole(event.quota_bytes),
+            "quota_files": _whole(event.quota_files),
+        }
+        for user, (started, event) in newest.items()
+    }
 
 
-def _growth(connection: Connection, newest: Mapping[int, Row]) -> dict[int, tuple[int, int]]:
-    """By how many bytes users grew in the week and the month before a measurement.
+_MEASURED = (
+    *("measured", "secs", "allocated", "dirs", "unreadable", "complete", "timed_out"),
+    "month_growth",
+)
+# Who was measured and not judged yet is within the quota, as far as is known.
+_UNJUDGED = {
+    "state": "ok",
+    "fraction": 0.0,
+    "source": None,
+    "enabled": True,
+    "lockout_enabled": True,
+}
+
+
+def _write_latest(
+    connection: Connection, standing: Mapping[int, Row], measured: Mapping[int, Row]
+) -> None:
+    """How users stand now, and what their last measurement says: mostly both are new."""
+    both: dict[int, Row] = {}
+    one: dict[int, Row] = {}
+    other: dict[int, Row] = {}
+    for user in standing.keys() | measured.keys():
+        if user not in measured:
+            one[user] = standing[user]
+        elif user not in standing:
+            other[user] = {"user_id": user, **_UNJUDGED, **measured[user]}
+        else:
+            both[user] = {**measured[user], **standing[user]}
+    for rows, younger, columns in (
+        (both, "seen", ()),
+        (one, "seen", ()),
+        (other, "measured", _MEASURED),
+    ):
+        upsert(connection, latest, ["user_id"], _in_order(rows), younger=younger, columns=columns)
+
+
+def _growth(
+    connection: Connection, newest: Mapping[int, tuple[int, Measurement]]
+) -> dict[int, int]:
+    """By how many bytes users grew in the 30 days before a measurement.
 
     Who is not known for so long: since the first measurement.
     """
     if not newest:
         return {}
-    asked = pairs(connection, [(user, row["measured"]) for user, row in newest.items()])
-
-    def counted_at(span: timedelta) -> Any:
-        """What was counted that long before, else at the very first."""
-        mine = select(measurements.c.counted).where(
-            measurements.c.user_id == asked.c.one, measurements.c.counted >= 0
-        )
-        ago = asked.c.other - span // MICROSECOND
-        before = mine.where(type_coerce(measurements.c.started, BigInteger) <= ago)
-        before = before.order_by(measurements.c.started.desc()).limit(1)
-        first = mine.order_by(measurements.c.started).limit(1)
-        return func.coalesce(before.scalar_subquery(), first.scalar_subquery())
-
-    found = connection.execute(select(asked.c.one, counted_at(WEEK), counted_at(MONTH)))
+    asked = pairs(connection, [(user, started) for user, (started, _) in newest.items()])
+    mine = select(measurements.c.counted).where(
+        measurements.c.user_id == asked.c.one, measurements.c.counted >= 0
+    )
+    ago = asked.c.other - MONTH // MICROSECOND
+    before = mine.where(type_coerce(measurements.c.started, BigInteger) <= ago)
+    before = before.order_by(measurements.c.started.desc()).limit(1)
+    first = mine.order_by(measurements.c.started).limit(1)
+    then = func.coalesce(before.scalar_subquery(), first.scalar_subquery())
+    found = connection.execute(select(asked.c.one, then))
     return {
-        user: (newest[user]["counted"] - week, newest[user]["counted"] - month)
-        for user, week, month in found
-        if week is not None
+        user: newest[user][1].counted - counted for user, counted in found if counted is not None
     }
 
 

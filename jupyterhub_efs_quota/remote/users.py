@@ -13,7 +13,7 @@ from .command import STATUSES, RemoteCommand, pages
 from .output import Output, growth, number, percent, size, state
 from .when import local
 
-_COLUMNS = ("User", "State", ">Used", ">Quota", ">Share", ">Files", ">In a week", "Measured")
+_COLUMNS = ("User", "State", ">Used", ">Quota", ">Share", ">Files", ">In 30 days", "Measured")
 
 
 class UsersCommand(RemoteCommand):
@@ -41,7 +41,7 @@ class UsersCommand(RemoteCommand):
         **RemoteCommand.flags,
         "growth": (
             {"UsersCommand": {"with_growth": "true"}},
-            "Show how much each home grew in the week before its last measurement.",
+            "Show how much each home grew in the 30 days before its last measurement.",
         ),
     }
 
@@ -56,7 +56,7 @@ class UsersCommand(RemoteCommand):
         help="What to sort by; with a - before it, the largest first.",
     ).tag(config=True)
     top = Int(0, min=0, help="Show so many users only. 0: all.").tag(config=True)
-    with_growth = Enum(["", "true"], "", help="Show the growth in a week.").tag(config=True)
+    with_growth = Enum(["", "true"], "", help="Show the growth in 30 days.").tag(config=True)
 
     def ask(self, client: ServiceClient, *given: str) -> Any:
         """The users, from as many pages as there are."""
@@ -76,7 +76,7 @@ class UsersCommand(RemoteCommand):
         rows = answer["items"]
         with_growth = any(row["growth"] is not None for row in rows)
         wrong = any(row["problem"] for row in rows)
-        columns = [title for title in _COLUMNS if with_growth or title != ">In a week"]
+        columns = [title for title in _COLUMNS if with_growth or title != ">In 30 days"]
         output.table(
             [*columns, *(["Problem"] if wrong else [])],
             [_cells(row, with_growth=with_growth, wrong=wrong) for row in rows],

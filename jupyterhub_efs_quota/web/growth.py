@@ -24,7 +24,7 @@ async def growth_of_all(parts: Parts) -> Growth:
     try:
         found = await ask_in_time(
             parts,
-            History.month_growth,
+            History.growth,
             without="No history is kept here, so nothing is known of growth.",
             silent="The history does not answer now, so nothing is said of growth.",
         )

@@ -46,7 +46,7 @@ async def _past(parts: Parts, top: int, now: datetime) -> Past:
 
 def _read(history: History, top: int, now: datetime) -> Past:
     return Past(
-        growth=history.month_growth(),
+        growth=history.growth(),
         fills=history.fills(now - BACK),
         refused=_happened(history, ActionKind.REFUSED, top, now),
         stopped=_happened(history, ActionKind.STOPPED, top, now),

@@ -54,14 +54,14 @@ def test_a_long_series_is_thinned_to_the_last_of_each_part(history):
     assert [point.counted for point in points] == [9, 19, 29, 39, 49, 59, 69, 79, 89, 99]
 
 
-def test_the_table_knows_growth_over_a_week_and_a_month(history):
+def test_the_table_knows_the_growth_of_30_days(history):
     for day in range(0, 61, 2):
         measure(history, NOW + day * DAY, size=day * 10)
     measure(history, NOW + 60 * DAY, user="marge", size=5)
     row = told(history).latest("homer")
-    assert (row.counted, row.week_growth, row.month_growth) == (600, 80, 300)
+    assert (row.counted, row.month_growth) == (600, 300)
     # Since the first measurement, where that is younger.
-    assert history.latest("marge").week_growth == 0
+    assert history.latest("marge").month_growth == 0
     page = history.table(sort="month_growth", descending=True)
     assert [row.user for row in page.rows] == ["homer", "marge"]
 

@@ -78,7 +78,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(
         connection.execute(text("UPDATE quota_version SET version_num = '9999'"))
     history = start(url)
     until(lambda: history.trouble)
-    for word in ("newer version", "9999", "database --downgrade=0004", database.where):
+    for word in ("newer version", "9999", "database --downgrade=0005", database.where):
         assert word in history.trouble
     measure(history, NOW)
     until(lambda: history.counts.waiting == 2)
@@ -86,7 +86,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(
     with database.reading() as connection:
         assert connection.scalar(text("SELECT COUNT(*) FROM quota_measurements")) == 0
     with database.writing() as connection:
-        connection.execute(text("UPDATE quota_version SET version_num = '0004'"))
+        connection.execute(text("UPDATE quota_version SET version_num = '0005'"))
     until(lambda: history.trouble is None)
     assert history.flush()
     assert history.latest("homer").counted == 100
@@ -211,7 +211,7 @@ def test_the_command_says_the_revision_goes_back_and_says_what_is_wrong(url, dat
         return ran.returncode, ran.stdout + ran.stderr
 
     at = f"--history-url={url}"
-    assert command(at) == (0, f"{database.where}: revision 0004\n")
+    assert command(at) == (0, f"{database.where}: revision 0005\n")
     assert command(at, "--downgrade=0001") == (0, f"{database.where}: revision 0001\n")
     code, said = command(at, "--downgrade=0815")
     assert (code, "Can't locate revision" in said) == (1, True)

@@ -143,7 +143,7 @@ SCHEMAS: dict[str, Schema] = {
         **_USER,
         growth=known(
             WHOLE,
-            "By how many bytes the usage grew in the week before the last measurement;"
+            "By how many bytes the usage grew in the 30 days before the last measurement;"
             " null: not known, or not asked for.",
         ),
     ),
