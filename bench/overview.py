@@ -1,11 +1,11 @@
-"""What administrators' pages take: the overview, its API and the table of users, over HTTP.
+"""What pages take at 10,000 users, over HTTP: of the administrator, a group's lead and a user.
 
     python -m bench.overview /a/directory                   SQLite, in a file there
     python -m bench.overview postgresql://user@host/name    PostgreSQL, an empty database
 
 Options: --users 10000 --rows 10000000, and --keep to leave the database there: it is then
 used by the next run. The service's pages run in this process with a board as the loops fill
-it; a stand-in for the hub says that the visitor is an administrator. Each line is the median
+it; a stand-in for the hub takes the name of a visitor for their token. Each line is the median
 of ten requests and the longest, the client included, the processor's time beside it, and the
 size of the answer.
 """
@@ -18,13 +18,16 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from jupyterhub.services.auth import HubOAuth
 from sqlalchemy import func, select
 from tornado import web
-from tornado.httpclient import AsyncHTTPClient
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
@@ -37,42 +40,64 @@ from jupyterhub_efs_quota.history.database import Database
 from jupyterhub_efs_quota.history.events import Action, Fill
 from jupyterhub_efs_quota.history.history import History
 from jupyterhub_efs_quota.history.place import whole_url
-from jupyterhub_efs_quota.history.tables import measurements
+from jupyterhub_efs_quota.history.reading import pack
+from jupyterhub_efs_quota.history.tables import measurements, number_of
 from jupyterhub_efs_quota.history.writing import write_events
 from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.metrics.counted import Counted
 from jupyterhub_efs_quota.offload import Offload
 from jupyterhub_efs_quota.overview.survey import Surroundings, Unclaimed
 from jupyterhub_efs_quota.quota.record import Record, State
+from jupyterhub_efs_quota.quota.summary import Folder, LargeFile, Summary, Sums
 from jupyterhub_efs_quota.settings import EFSQuota
+from jupyterhub_efs_quota.users.quotas import Quotas
 from jupyterhub_efs_quota.web.application import load_templates, make_application
 from jupyterhub_efs_quota.web.parts import Parts
 
 from .history import GIB, NOW, cycle, fill, write
 
 PREFIX = "/services/efs-quota/"
+SOMEBODY = "user-05000@example.org"
+# Who asks for what; a lead leads 6,666 users, a third of all are in another group.
 PATHS = (
-    "overview",
-    "overview?months=12&quota=50&unit=GiB",
-    "overview/what-if?quota=50&unit=GiB",
-    "overview/settings",
-    "api/overview",
-    "users",
-    "users?sort=-growth",
-    "users?state=lockout",
-    "api/users?sort=-growth",
+    ("admin", "overview"),
+    ("admin", "overview?months=12&quota=50&unit=GiB"),
+    ("admin", "overview/what-if?quota=50&unit=GiB"),
+    ("admin", "overview/settings"),
+    ("admin", "api/overview"),
+    ("admin", "users"),
+    ("admin", "users?sort=-growth"),
+    ("admin", "users?state=lockout"),
+    ("admin", "api/users?sort=-growth"),
+    ("admin", f"users/{quote(SOMEBODY)}"),
+    ("lead", "users"),
+    ("lead", "users?sort=-growth"),
+    ("lead", f"users/{quote(SOMEBODY)}"),
+    (SOMEBODY, ""),
 )
+# A change of the quota of all who are shown: what would come of it, and the page of that.
+CHANGE = {"all": "1", "how": "add", "percent": "10", "reason": "a bench"}
 TIMES, WANTED_MS = 10, 300
 _TOKEN = "x"  # noqa: S105 - of nothing
+_SCOPES = {"admin": "custom:efs-quota:admin", "lead": "custom:efs-quota:manage!group=students"}
 
 
 class User(web.RequestHandler):
-    """The hub's answer about any token."""
+    """The hub's answer about a token: it is that of whom it names."""
 
     def get(self) -> None:
-        """It is an administrator's."""
-        scopes = ["access:services", "custom:efs-quota:admin"]
-        self.write({"kind": "user", "name": "admin", "admin": True, "groups": [], "scopes": scopes})
+        """Who it is, and what they may."""
+        name = self.request.headers["Authorization"].split()[-1]
+        own = f"custom:efs-quota:read!user={name}"
+        self.write(
+            {
+                "kind": "user",
+                "name": name,
+                "admin": name == "admin",
+                "groups": [],
+                "scopes": ["access:services", _SCOPES.get(name, own)],
+            }
+        )
 
 
 def prepare(database: Database, names: list[str], rows: int) -> None:
@@ -87,9 +112,36 @@ def prepare(database: Database, names: list[str], rows: int) -> None:
         Action("spawn-refused", names[n % len(names)], NOW - timedelta(minutes=n), "hook", "", None)
         for n in range(100_000)
     ]
+    packed = pack(_summary(64))
+    of_one = [
+        replace(event, summary=packed, started=NOW - timedelta(days=days), user=SOMEBODY)
+        for days in (7, 0)
+        for _, event in cycle(names[:1], NOW)[:1]
+    ]
     with database.writing() as connection:
         surroundings.write_fills(connection, fills)
-        write_events(connection, refused)
+        write_events(connection, [*refused, *of_one])
+
+
+def _summary(width: int) -> Summary:
+    """Of a home of several hundred folders, as many as a summary holds."""
+    held = Sums(GIB, GIB, 100)
+    folders = [Folder("", Sums(width * width * GIB, width * width * GIB, 1000), width, 5)]
+    for outer in range(width):
+        folders.append(Folder(f"folder {outer}", Sums(8 * GIB, 8 * GIB, 800), 8, 5))
+        folders += [Folder(f"folder {outer}/{inner}", held, 0, 5) for inner in range(8)]
+    largest = tuple(LargeFile(f"folder 1/{n}/file {n}.h5", GIB, GIB, 5) for n in range(100))
+    ages = {"ages_days": (30, 365), "modified": (held,) * 3, "accessed": (held,) * 3}
+    types = {f"type {n}": held for n in range(20)}
+    return Summary(
+        number_of(NOW) // 1_000_000,
+        tuple(folders),
+        types=types,
+        largest=largest,
+        junk={},
+        junk_places=(),
+        **ages,
+    )
 
 
 def board(names: list[str]) -> Board:
@@ -124,9 +176,10 @@ def board(names: list[str]) -> Board:
 def parts(names: list[str], history: History, place: Path) -> Parts:
     """The service as its pages see it."""
     settings = EFSQuota(quota_control=str(place), home_root="/efs/users")
+    store = ControlStore(place)
     return Parts(
         board=board(names),
-        store=ControlStore(place),
+        store=store,
         offload=Offload(16),
         remeasure=None,
         templates=load_templates(),
@@ -137,6 +190,7 @@ def parts(names: list[str], history: History, place: Path) -> Parts:
         exposition=None,  # type: ignore[arg-type]  # no metrics are asked for
         directories=Directories(settings.homes()),
         history=history,
+        quotas=Quotas(settings, store, lambda: NOW, history),
         settings=settings,
     )
 
@@ -161,28 +215,40 @@ async def measure(pages: Parts) -> None:
     # Its own default is what the environment was when the hub's module was imported.
     HubOAuth.instance(base_url=PREFIX, cache_max_age=60)
     port = serve(make_application(pages, PREFIX, api_token=_TOKEN, verify_secs=1))
-    for path in PATHS:
-        await _measure(f"http://127.0.0.1:{port}{PREFIX}{path}", path)
+    here = f"http://127.0.0.1:{port}"
+    for who, path in PATHS:
+        await _measure(f"{here}{PREFIX}{path}", who, path or "My storage")
+    for who in ("admin", "lead"):
+        plan = await _measure(f"{here}{PREFIX}quotas", who, "preview of a change for all", CHANGE)
+        if plan is not None:
+            await _measure(f"{here}{plan}", who, "the page of that preview")
 
 
-async def _measure(url: str, path: str) -> None:
-    client, took, worked, size = AsyncHTTPClient(), [], [], 0
+async def _measure(
+    url: str, who: str, path: str, form: Mapping[str, str] | None = None
+) -> str | None:
+    """Ask ten times, and print; where the last answer led to, if anywhere."""
+    client, took, worked = AsyncHTTPClient(), [], []
+    wanted = {"method": "GET"} if form is None else {"method": "POST", "body": urlencode(form)}
+    request = HTTPRequest(
+        url, headers={"Authorization": f"token {who}"}, follow_redirects=False, **wanted
+    )
     for _ in range(TIMES):
         began, computed = time.perf_counter(), time.process_time()
-        answer = await client.fetch(url, headers={"Authorization": "token x"}, raise_error=False)
+        answer = await client.fetch(request, raise_error=False)
         took.append((time.perf_counter() - began) * 1000)
         worked.append((time.process_time() - computed) * 1000)
-        size = len(answer.body)
-        if answer.code != 200:
-            print(f"{path}: {answer.code}")
-            return
+        if answer.code not in (200, 303):
+            print(f"{who}, {path}: {answer.code}")
+            return None
     median = statistics.median(took)
     print(
-        f"{path}: {median:.0f} ms, at most {max(took):.0f} ms"
-        f" ({statistics.median(worked):.0f} ms of computing), {size / 1024:.0f} KiB"
+        f"{who}, {path}: {median:.0f} ms, at most {max(took):.0f} ms"
+        f" ({statistics.median(worked):.0f} ms of computing), {len(answer.body) / 1024:.0f} KiB"
         f"{'' if median < WANTED_MS else f'; more than {WANTED_MS} ms'}",
         flush=True,
     )
+    return answer.headers.get("Location")
 
 
 def main() -> None:

@@ -67,7 +67,8 @@ def write_events(connection: Connection, events: Sequence[Event]) -> None:
     measured = [event for event in events if isinstance(event, Measurement)]
     judged = [event for event in events if isinstance(event, Judged)]
     _measured(connection, ids, measured)
-    known = _known(connection, sorted({ids[event.user] for event in [*measured, *judged]}))
+    theirs = {ids[event.user] for event in measured} | {ids[event.user] for event in judged}
+    known = _known(connection, sorted(theirs))
     standing = _judged(connection, ids, judged, known)
     _write_latest(connection, standing, _last_measured(connection, ids, measured, known))
     _acted(connection, ids, [event for event in events if isinstance(event, Action)])
