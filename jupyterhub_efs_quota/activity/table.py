@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..terminal.names import plain
-from ..terminal.words import took
+from ..words.figures import took
+from ..words.names import plain
 
 _STYLES = {"success": "green", "failure": "red", "skipped": "dim"}
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from ..terminal.names import plain
+from ..words.names import plain
 from .finding import Finding, Status, exit_status
 
 _SIGNS = {

@@ -19,7 +19,7 @@ from ..directories import Directories
 from ..errors import HistoryError, StoreError
 from ..history.events import Fill
 from ..hub.client import HubUser
-from ..terminal.names import plain
+from ..words.names import plain
 from .unclaimed import find_unclaimed
 from .volume import read_fill
 

@@ -12,7 +12,7 @@ from traitlets import Bool
 from ..commands import ApiCommand
 from ..errors import EFSQuotaError, ServiceError, ServiceUnreachable, SettingsError
 from ..service_client import ServiceClient
-from ..terminal.names import plain
+from ..words.names import plain
 from .output import Output
 
 _MISTAKE, _NO_USER, _NOT_ALLOWED, _NO_SERVICE = 2, 3, 4, 5

@@ -9,7 +9,7 @@ from typing import Any
 from traitlets import Bool, Enum, Int, Unicode
 
 from ..service_client import ServiceClient, segment
-from ..terminal.words import took
+from ..words.figures import took
 from .command import STATUSES, RemoteCommand, pages
 from .output import Output, growth, number, size, state
 from .when import local, parse, secs_between, to_api

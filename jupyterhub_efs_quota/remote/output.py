@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..quota.sizes import format_size
-from ..terminal.names import plain
+from ..words.names import plain
 
 # Lines in a pipe are never broken: whatever reads them wants one line each.
 _ENDLESS = 1_000_000

@@ -11,7 +11,7 @@ from ..errors import SettingsError
 from ..overview.wanted import MONTHS, MOST_MONTHS, MOST_TOP, TOP
 from ..quota.sizes import parse_size
 from ..service_client import ServiceClient
-from ..terminal.words import counted
+from ..words.figures import counted
 from .command import STATUSES, RemoteCommand
 from .output import Output, growth, number, percent, size, state
 from .when import local

@@ -8,8 +8,8 @@ from typing import Any
 from rich.text import Text
 
 from ..service_client import ServiceClient, segment
-from ..terminal.names import plain
-from ..terminal.words import counted
+from ..words.figures import counted
+from ..words.names import plain
 from .command import STATUSES, RemoteCommand
 from .output import Cell, Output, number, percent, size, state
 from .when import local

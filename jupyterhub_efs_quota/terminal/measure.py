@@ -32,11 +32,11 @@ from ..measure.walk.handles import allow_handles
 from ..quota.sizes import format_size
 from ..quota.usage import Usage
 from ..settings import EFSQuota
+from ..words.figures import counted, took
+from ..words.names import plain
 from . import as_json
-from .names import plain
 from .picture import Style, draw
 from .progress import Progress, can_show
-from .words import counted, took
 
 # A walk that was not told when to end.
 _NEVER_SECS = 10 * 365 * 86400.0

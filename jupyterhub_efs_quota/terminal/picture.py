@@ -11,10 +11,10 @@ from rich.text import Text
 from ..quota.sizes import format_size
 from ..quota.summary import Summary, Sums
 from ..quota.usage import Usage
+from ..words.figures import ago, bands, counted, number, took
+from ..words.names import plain
+from ..words.tree import Row, rows
 from .cells import shortened
-from .names import plain
-from .tree import Row, rows
-from .words import ago, bands, counted, number, took
 
 # Beyond this a line is hard to follow with the eye.
 _WIDEST = 120

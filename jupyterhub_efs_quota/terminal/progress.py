@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.text import Text
 
 from ..quota.sizes import format_size
+from ..words.figures import counted, took
+from ..words.names import plain
 from .cells import shortened
-from .names import plain
-from .words import counted, took
 
 # What is quicker than this needs no such line.
 _PATIENCE_SECS = 0.3

@@ -23,7 +23,7 @@ from ..freeing.suggest import Candidate, Need
 from ..quota.record import Record
 from ..quota.sizes import format_size
 from ..quota.summary import Summary, Sums
-from ..terminal.names import plain
+from ..words.names import plain
 from .words import moment, number
 from .words import size as shown_size
 

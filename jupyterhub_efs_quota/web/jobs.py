@@ -11,7 +11,7 @@ from ..activity.overview import Job, Verdict
 from ..errors import BadRun, EFSQuotaError
 from ..history.events import Outcome, Run
 from ..quota.times import ago
-from ..terminal.words import took
+from ..words.figures import took
 from .handlers import Handler
 
 SWITCH_SECS = 10.0

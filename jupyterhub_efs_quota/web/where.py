@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..quota.summary import LargeFile, Summary, Sums
-from ..terminal.tree import Row, rows
-from ..terminal.words import bands
+from ..words.figures import bands
+from ..words.tree import Row, rows
 from .words import name as shown_name
 
 # What is shown of each at most.

@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from ..quota.sizes import format_size
 from ..service_client import segment
-from ..terminal.names import plain
-from ..terminal.words import took
+from ..words.figures import took
+from ..words.names import plain
 
 # Longer names are cut in the middle: a page of a hundred paths stays small.
 LONGEST_NAME = 160

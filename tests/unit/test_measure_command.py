@@ -28,10 +28,10 @@ from jupyterhub_efs_quota.quota.summary import Folder, Sums, load_summary
 from jupyterhub_efs_quota.quota.usage import Usage
 from jupyterhub_efs_quota.terminal import as_json
 from jupyterhub_efs_quota.terminal.cells import shortened
-from jupyterhub_efs_quota.terminal.names import plain
+from jupyterhub_efs_quota.words.names import plain
 from jupyterhub_efs_quota.terminal.picture import bar
-from jupyterhub_efs_quota.terminal.tree import rows
-from jupyterhub_efs_quota.terminal.words import ago, bands, took
+from jupyterhub_efs_quota.words.tree import rows
+from jupyterhub_efs_quota.words.figures import ago, bands, took
 
 from ..conftest import as_root, environment, run_python
 from .strategies import any_text, file_names

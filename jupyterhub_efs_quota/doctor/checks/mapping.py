@@ -15,7 +15,7 @@ from ...control.store import ControlStore
 from ...errors import EFSQuotaError, HomeError, HubError
 from ...homes import Homes, escape, slug
 from ...hub.client import Access, HubUser, hub_at
-from ...terminal.words import counted
+from ...words.figures import counted
 from ..finding import Finding, not_looked_at, ok, warning, wrong
 from ..place import SERVICE_ENVIRONMENT, Place
 

@@ -13,7 +13,7 @@ from ...measure.task import Task
 from ...measure.walk.engine import COMPILED, engine
 from ...measure.walk.handles import allow_handles
 from ...measure.workers.worker import measure
-from ...terminal.words import counted
+from ...words.figures import counted
 from ..finding import Finding, not_looked_at, ok, warning, wrong
 from ..place import Place
 

@@ -15,7 +15,7 @@ from ...control.store import RECORD
 from ...measure.counters.open_home import Mount
 from ...quota.sizes import MIB, format_size
 from ...settings import EFSQuota
-from ...terminal.words import counted
+from ...words.figures import counted
 from ..finding import Finding, Status, not_looked_at, ok, warning, wrong
 from ..mounted import PASSING, mount_of, mounts, unmounted
 from ..place import ELSEWHERE, Place

@@ -1,4 +1,4 @@
-"""Numbers, times and ages in words. Called by `picture.py` and `progress.py`."""
+"""Numbers, times and ages in words."""
 
 from __future__ import annotations
 

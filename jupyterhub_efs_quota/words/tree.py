@@ -1,4 +1,4 @@
-"""The rows of a tree of folders, from the heaviest folders of a home. Called by `picture.py`."""
+"""The rows of a tree of folders, from the heaviest folders of a home."""
 
 from __future__ import annotations
 
