@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..quota.ahead import Foresight
+from ..quota.ahead import Foresight, full_in_files
 from ..quota.messages import checked
 from ..quota.record import Record, State
 from ..quota.sizes import format_size
@@ -52,8 +52,9 @@ def _coming(record: Record, now: datetime, foresight: Foresight, *, exempt: bool
     full = foresight.full_soon(record, now)
     if full is None:
         return ""
+    what = "full in files" if full_in_files(record) else "full"
     return (
-        f"At the present growth it is full about {date_of(full)}."
+        f"At the present growth it is {what} about {date_of(full)}."
         if full > now
-        else ("At the present growth it may be full by now.")
+        else f"At the present growth it may be {what} by now."
     )

@@ -6,12 +6,13 @@ the growth of the last weeks foretells. Pages, API, commands and the spawn hook 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from .forecast import STALE, Forecast, Outlook, forecast
+from .forecast import STALE, Amount, Forecast, Outlook, forecast
 from .record import Record, State, replace
 
 # Nothing is foretold beyond a year.
@@ -87,6 +88,22 @@ def expected_full(record: Record, now: datetime) -> datetime | None:
     return max(now, record.full_at)
 
 
+def full_in_files(record: Record) -> bool:
+    """Whether it is the number of files that was foretold to reach its limit first."""
+    return record.full_in == Amount.FILES.value
+
+
+def with_forecast(record: Record, expected: Forecast | None) -> Record:
+    """The record with what is foretold of it; None: nothing."""
+    if expected is None or expected.when is None:
+        return replace(record, full_at=None, full_in=None)
+    # Only what is not the usual takes a line of the file.
+    in_files = expected.amount is Amount.FILES
+    return replace(
+        record, full_at=expected.when, full_in=expected.amount.value if in_files else None
+    )
+
+
 def foretold(record: Record, before: Iterable[Measured] | None, now: datetime) -> Record:
     """The record of a home that has just been measured, with the time when it is full.
 
@@ -95,9 +112,9 @@ def foretold(record: Record, before: Iterable[Measured] | None, now: datetime) -
     """
     if record.over or before is None:
         stands = record.full_at is not None and record.full_at > now and not record.over
-        return replace(record, full_at=record.full_at if stands else None)
+        return record if stands else with_forecast(record, None)
     here = _Here(record.started or now, record.actual_bytes, record.usage_files)
-    return replace(record, full_at=outlook(record, [*before, here], now).when)
+    return with_forecast(record, outlook(record, [*before, here], now))
 
 
 @dataclass(frozen=True)
@@ -123,6 +140,13 @@ def outlook(record: Record, points: Iterable[Measured], now: datetime) -> Foreca
         return bytes_
     counted = [(point.started, point.files) for point in whole if point.files is not None]
     files = forecast(counted, record.quota_files, now)
-    if files.when and (bytes_.when is None or files.when < bytes_.when):
-        return files
-    return bytes_
+    return min(bytes_, dataclasses.replace(files, amount=Amount.FILES), key=_soon)
+
+
+# The sooner something is to be expected, the further ahead.
+_ORDER = (Outlook.OVER, Outlook.FULL, Outlook.FAR, Outlook.NOT_GROWING, Outlook.UNKNOWN)
+
+
+def _soon(expected: Forecast) -> tuple[int, float]:
+    when = expected.when or expected.until
+    return _ORDER.index(expected.outlook), when.timestamp() if when else 0.0

@@ -34,18 +34,27 @@ class Outlook(str, Enum):
     FAR = "far"
 
 
+class Amount(str, Enum):
+    """What grows, and is limited."""
+
+    BYTES = "bytes"
+    FILES = "files"
+
+
 @dataclass(frozen=True)
 class Forecast:
     """What is to be expected of a usage, and how fast it grows.
 
     `when`: the time at which it is full, for FULL alone. `a_day` is the growth in a day,
     None where it is not known. `until`: for FAR, the time before which it is not full.
+    `amount`: what it is about.
     """
 
     outlook: Outlook
     when: datetime | None = None
     a_day: float | None = None
     until: datetime | None = None
+    amount: Amount = Amount.BYTES
 
 
 def forecast(points: Iterable[tuple[datetime, int]], limit: int, now: datetime) -> Forecast:

@@ -40,6 +40,7 @@ def judge(record: Record, now: datetime, grace_secs: float = 0) -> Record:
         quota_state=state,
         # What was foretold has come.
         full_at=None if over_since is not None else record.full_at,
+        full_in=None if over_since is not None else record.full_in,
     )
 
 

@@ -89,6 +89,7 @@ def apply_limit(record: Record, limit: Limit, *, grandfather: bool = False) -> R
             configured_bytes=None,
             configured_files=None,
             full_at=None,
+            full_in=None,
         )
     files = limit.files or None
     if (record.configured_bytes, record.configured_files, record.quota_source) == (
@@ -108,6 +109,7 @@ def apply_limit(record: Record, limit: Limit, *, grandfather: bool = False) -> R
         quota_reason=None,
         # It was foretold of the quota before: the next measurement says it anew.
         full_at=None,
+        full_in=None,
     )
     return grandfathered(record) if grandfather and first_sight and record.over else record
 
@@ -165,6 +167,7 @@ def set_by_hand(
         quota_until=until,
         quota_reason=reason,
         full_at=None,
+        full_in=None,
     )
 
 
@@ -187,4 +190,5 @@ def grandfathered(record: Record) -> Record:
         configured_bytes=None,
         configured_files=None,
         full_at=None,
+        full_in=None,
     )

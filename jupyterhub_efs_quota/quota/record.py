@@ -44,6 +44,7 @@ class Record:
     - `quota_until`: when a quota that was set for a time ends; `quota_reason`: why it was set.
     - `over_since`: when the user went over, which is the start of the grace time.
     - `full_at`: when the home is full, if it goes on growing as it does; see `ahead.py`.
+      `full_in`: `files` where it is their number that reaches its limit, not the bytes.
     - `home`: the home's directory, where the spawner knows better than the mapping.
     - `rescue_…`: the rescue of this lockout, which `rescue.py` is about. Since when and until
       when; the server and when the hub started it, which tells it from a later one of that
@@ -79,6 +80,7 @@ class Record:
     quota_reason: str | None = None
     over_since: datetime | None = None
     full_at: datetime | None = None
+    full_in: str | None = None
     home: str | None = None
     rescue_began: datetime | None = None
     rescue_until: datetime | None = None
@@ -301,6 +303,7 @@ _READ: dict[str, Any] = {
     "quota_reason": _text,
     "over_since": parse_time,
     "full_at": parse_time,
+    "full_in": _text,
     "home": _text,
     "rescue_began": parse_time,
     "rescue_until": parse_time,

@@ -10,6 +10,7 @@ KIB, MIB, GIB, TIB, PIB = (1024**n for n in range(1, 6))
 MOST = 1024**8
 
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": TIB, "P": PIB}
+_SHOWN_UNITS = (("KiB", KIB), ("MiB", MIB), ("GiB", GIB), ("TiB", TIB), ("PiB", PIB))
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:i?B|i)?", re.IGNORECASE | re.ASCII)
 
 
@@ -37,11 +38,16 @@ def _possible(size: int) -> int:
 def format_size(size: int) -> str:
     """A size for people, to one decimal: `2.9 MiB`, `10 bytes`, `1 byte`."""
     if size < KIB:
-        return f"{size} byte" if size == 1 else f"{size} bytes"
-    for unit, factor in (("PiB", PIB), ("TiB", TIB), ("GiB", GIB), ("MiB", MIB)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size / KIB:.1f} KiB"
+        return f"{size:,} byte" if size == 1 else f"{size:,} bytes"
+    shown = ""
+    for unit, factor in _SHOWN_UNITS:
+        # Halves go up, as in the pages' scripts: static/locale.js, static/hub.js.
+        tenths = (20 * size + factor) // (2 * factor)
+        shown = f"{tenths // 10:,}.{tenths % 10} {unit}"
+        # Never `1024.0 KiB`, which is 1.0 MiB.
+        if tenths < 10 * KIB:
+            break
+    return shown
 
 
 def typed_size(size: int) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..quota.sizes import format_size
+from ..words import figures
 from ..words.names import plain
 
 # Lines in a pipe are never broken: whatever reads them wants one line each.
@@ -96,8 +97,8 @@ def number(count: int | None) -> str:
 
 
 def percent(fraction: float | None) -> str:
-    """`93 %`."""
-    return "" if fraction is None else f"{100 * fraction:.0f} %"
+    """`93 %`, as pages have it."""
+    return "" if fraction is None else figures.percent(fraction)
 
 
 def _text(cell: Cell) -> Text:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from ..quota.forecast import Amount
 from ..service_client import ServiceClient, segment
 from ..words.figures import counted
 from ..words.names import plain
@@ -94,7 +95,7 @@ def _fields(user: dict[str, Any], record: dict[str, Any] | None) -> Iterator[tup
         if user["lock"] is not None and user["lock"]["sure"]:
             yield "Locked out", f"from {local(user['lock']['at'])} on, when the time of grace ends"
         elif record.get("full_at"):
-            yield "Full", _full(user["lock"], record["full_at"])
+            yield "Full", _full(user["lock"], record)
         if user["rescue"] is not None:
             yield "Rescue", _rescue(user["rescue"])
         if record.get("unreadable"):
@@ -111,8 +112,9 @@ def _fields(user: dict[str, Any], record: dict[str, Any] | None) -> Iterator[tup
         yield "Now", "A measurement is going on."
 
 
-def _full(lock: dict[str, Any] | None, full_at: str) -> str:
-    text = f"about {local(full_at)}, at the present growth"
+def _full(lock: dict[str, Any] | None, record: dict[str, Any]) -> str:
+    in_files = "in files " if record.get("full_in") == Amount.FILES.value else ""
+    text = f"{in_files}about {local(record['full_at'])}, at the present growth"
     return f"{text}; locked out about {local(lock['at'])}" if lock is not None else text
 
 

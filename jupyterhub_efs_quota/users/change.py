@@ -12,7 +12,7 @@ from ..errors import WishError
 from ..quota.judge import judge
 from ..quota.limits import Limit, reset, set_by_hand
 from ..quota.record import Record, State
-from ..quota.sizes import format_size
+from ..words.sentence import Moment, Number, Sentence, Size, joined, sentence
 
 LONGEST_REASON = 500
 
@@ -40,18 +40,21 @@ class Change:
         return self.before is None or _quota(self.before) != _quota(self.after)
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """What was done and how the user stands now, for whoever asked for it."""
+        said = [self._done]
+        if self.after.quota_until is not None:
+            said.append(sentence("This ends at {}.", Moment(self.after.quota_until)))
+        return joined(" ", [*said, self._standing])
+
+    @property
+    def _done(self) -> Sentence:
         user, now = self.after.user, amount(self.after)
         if not self.changed:
-            said = f"{user} may hold {now}, as before."
-        elif self.before is None or amount(self.before) == now:
-            said = f"{user} may hold {now}."
-        else:
-            said = f"{user} may hold {now} now, and {amount(self.before)} before."
-        if self.after.quota_until is not None:
-            said += f" This ends at {self.after.quota_until:%Y-%m-%d %H:%M} UTC."
-        return f"{said} {self._standing}"
+            return sentence("{} may hold {}, as before.", user, now)
+        if self.before is None or amount(self.before) == now:
+            return sentence("{} may hold {}.", user, now)
+        return sentence("{} may hold {} now, and {} before.", user, now, amount(self.before))
 
     @property
     def _standing(self) -> str:
@@ -60,9 +63,10 @@ class Change:
             return "No quota is enforced for them."
         locked_before = before is not None and before.quota_state is State.LOCKOUT
         if state is State.LOCKOUT and not locked_before:
-            return (
-                f"They hold {format_size(self.after.actual_bytes)}: this locks them out. Their"
-                " servers are stopped at the reaper's next cycle, and cannot be started."
+            return sentence(
+                "They hold {}: this locks them out. Their servers are stopped at the reaper's next"
+                " cycle, and cannot be started.",
+                Size(self.after.actual_bytes),
             )
         if state is State.LOCKOUT:
             return "They are still locked out."
@@ -90,10 +94,12 @@ def reset_quota(record: Record, limit: Limit, now: datetime, grace_secs: float) 
     return judge(reset(record, limit), now, grace_secs)
 
 
-def amount(record: Record) -> str:
+def amount(record: Record) -> Sentence:
     """What a user may hold, for people."""
-    files = f" and {record.quota_files:,} files" if record.quota_files else ""
-    return f"{format_size(record.quota_bytes)}{files}"
+    size = Size(record.quota_bytes)
+    if not record.quota_files:
+        return Sentence([size])
+    return sentence("{} and {} files", size, Number(record.quota_files))
 
 
 def _quota(record: Record) -> tuple[object, ...]:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from ..quota.ahead import Foresight, expected_full
+from ..quota.ahead import Foresight, expected_full, full_in_files
 from ..quota.judge import judge
 from ..quota.limits import Limits, reset, settle
 from ..quota.record import Record, State, replace
-from ..quota.sizes import format_size
-from ..quota.times import date_of
+from ..words.sentence import Day, Moment, Number, Part, Sentence, Size, joined, sentence
 from .change import amount
 from .rules import Rule, Ruled, rules_of, which_rule
 
@@ -57,7 +56,7 @@ class Stands:
     used_bytes: int | None
     used_files: int | None
     measured: datetime | None
-    sentence: str
+    sentence: Sentence
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Turn:
     """Something that would change the state or the quota: by how much, or when."""
 
     change: WouldChange
-    sentence: str
+    sentence: Sentence
     bytes: int | None = None
     files: int | None = None
     time: datetime | None = None
@@ -125,14 +124,14 @@ class _Case:
 def _stands(case: _Case) -> Stands:
     record = case.record
     causes = tuple(_causes(case))
-    said = " ".join(_cause_sentence(cause, case) for cause in causes)
+    state = sentence("The state is {}.", record.quota_state.value)
     return Stands(
         record.quota_state,
         causes,
         record.actual_bytes if record.measured else None,
         record.usage_files,
         record.stopped if record.measured else None,
-        f"The state is {record.quota_state.value}. {said}",
+        joined(" ", [state, *(_cause_sentence(cause, case) for cause in causes)]),
     )
 
 
@@ -171,23 +170,31 @@ def _files_over(record: Record, share: float) -> bool:
     )
 
 
-def _cause_sentence(cause: Cause, case: _Case) -> str:
+_CAUSES = {
+    Cause.NO_QUOTA: "No quota is enforced: quota_enabled is false in the control file.",
+    Cause.NOT_MEASURED: "The home was never measured.",
+    Cause.OVER_BYTES: "The home holds {used}, more than the quota of {quota}.",
+    Cause.OVER_FILES: "It holds {files} files, more than the {most} allowed.",
+    Cause.NEARING_BYTES: "The home holds {used}, more than {share} of the quota of {quota}.",
+    Cause.NEARING_FILES: "It holds {files} files, more than {share} of the {most} allowed.",
+    Cause.IN_GRACE: "The time of grace lasts until {grace_end}.",
+    Cause.LOCKOUT_DISABLED: "Nobody is locked out for it: lockout_enabled is false.",
+    Cause.TIMED_OUT: "The last measurement took too long and was given up.",
+    Cause.WITHIN: "The home holds {used} of {quota}.",
+}
+
+
+def _cause_sentence(cause: Cause, case: _Case) -> Sentence:
     record = case.record
-    used, quota = format_size(record.actual_bytes), format_size(record.quota_bytes)
-    files, most = f"{record.usage_files or 0:,}", f"{record.quota_files or 0:,}"
-    share = f"{record.warn_fraction:.0%}"
-    return {
-        Cause.NO_QUOTA: "No quota is enforced: quota_enabled is false in the control file.",
-        Cause.NOT_MEASURED: "The home was never measured.",
-        Cause.OVER_BYTES: f"The home holds {used}, more than the quota of {quota}.",
-        Cause.OVER_FILES: f"It holds {files} files, more than the {most} allowed.",
-        Cause.NEARING_BYTES: f"The home holds {used}, more than {share} of the quota of {quota}.",
-        Cause.NEARING_FILES: f"It holds {files} files, more than {share} of the {most} allowed.",
-        Cause.IN_GRACE: f"The time of grace lasts until {_time(case.grace_end)}.",
-        Cause.LOCKOUT_DISABLED: "Nobody is locked out for it: lockout_enabled is false.",
-        Cause.TIMED_OUT: "The last measurement took too long and was given up.",
-        Cause.WITHIN: f"The home holds {used} of {quota}.",
-    }[cause]
+    return sentence(
+        _CAUSES[cause],
+        used=Size(record.actual_bytes),
+        quota=Size(record.quota_bytes),
+        files=Number(record.usage_files or 0),
+        most=Number(record.quota_files or 0),
+        share=f"{record.warn_fraction:.0%}",
+        grace_end="" if case.grace_end is None else Moment(case.grace_end),
+    )
 
 
 def _turns(case: _Case) -> Iterator[Turn]:
@@ -203,9 +210,11 @@ def _turns(case: _Case) -> Iterator[Turn]:
     if case.record.measured and not case.record.over:
         yield from _more(case, 1.0)
     if not case.record.measured or case.record.timed_out or case.record.over:
-        yield Turn(WouldChange.MEASURE, "Measuring anew tells what the home holds now.")
+        said = sentence("Measuring anew tells what the home holds now.")
+        yield Turn(WouldChange.MEASURE, said)
     if case.grace_end is not None:
-        said = f"At {_time(case.grace_end)} the time of grace ends: then they are locked out."
+        end = Moment(case.grace_end)
+        said = sentence("At {} the time of grace ends: then they are locked out.", end)
         yield Turn(WouldChange.GRACE_ENDS, said, time=case.grace_end, state=State.LOCKOUT)
     yield from _growth(case)
     yield from _quota_ends(case)
@@ -216,12 +225,14 @@ def _growth(case: _Case) -> Iterator[Turn]:
     full = expected_full(case.record, case.now)
     if full is None:
         return
-    over = {"actual_bytes": case.record.quota_bytes + 1, "over_since": None}
-    state = case.state_if(**over)
-    said = (
-        f"At the present growth the home is full about {date_of(full)}: then the state is"
-        f" {state.value}."
-    )
+    record = case.record
+    if full_in_files(record):
+        state = case.state_if(usage_files=(record.quota_files or 0) + 1, over_since=None)
+        words = "At the present growth the home is full in files about {}: then the state is {}."
+    else:
+        state = case.state_if(actual_bytes=record.quota_bytes + 1, over_since=None)
+        words = "At the present growth the home is full about {}: then the state is {}."
+    said = sentence(words, Day(full), state.value)
     yield Turn(WouldChange.GROWTH, said, time=full, state=state)
 
 
@@ -237,14 +248,18 @@ def _free(case: _Case, share: float) -> Turn:
     size, most = _part(record.quota_bytes, share), _part(record.quota_files or 0, share)
     too_much = max(0, record.actual_bytes - size)
     too_many = max(0, (record.usage_files or 0) - most) if record.quota_files else 0
-    parts = [f"{format_size(too_much)}"] if too_much else []
-    parts += [f"{too_many:,} files"] if too_many else []
+    parts: list[Part] = [Size(too_much)] if too_much else []
+    parts += [sentence("{} files", Number(too_many))] if too_many else []
     state = case.state_if(
         actual_bytes=record.actual_bytes - too_much,
         usage_files=None if record.usage_files is None else record.usage_files - too_many,
         timed_out=False,
     )
-    said = f"Deleting {' and '.join(parts)} makes the state {state.value}, once it is measured."
+    said = sentence(
+        "Deleting {} makes the state {}, once it is measured.",
+        joined(" and ", parts),
+        state.value,
+    )
     return Turn(WouldChange.FREE_SPACE, said, too_much or None, too_many or None, state=state)
 
 
@@ -260,7 +275,9 @@ def _larger(case: _Case) -> Turn:
     files = max(record.quota_files, record.usage_files or 0) if record.quota_files else None
     enough = replace(record, quota_bytes=size, quota_files=files)
     state = judge(enough, case.now, case.grace_secs).quota_state
-    said = f"A quota of {amount(enough)} or more makes the state {state.value} at once."
+    said = sentence(
+        "A quota of {} or more makes the state {} at once.", amount(enough), state.value
+    )
     return Turn(WouldChange.LARGER_QUOTA, said, size, files, state=state)
 
 
@@ -269,13 +286,13 @@ def _more(case: _Case, share: float) -> Iterator[Turn]:
     record = case.record
     more = _part(record.quota_bytes, share) + 1 - record.actual_bytes
     state = case.state_if(actual_bytes=record.actual_bytes + more, over_since=None)
-    said = f"{format_size(more)} more make the state {state.value}."
+    said = sentence("{} more make the state {}.", Size(more), state.value)
     yield Turn(WouldChange.USE_MORE, said, bytes=more, state=state)
     if not record.quota_files or record.usage_files is None:
         return
     more = _part(record.quota_files, share) + 1 - record.usage_files
     state = case.state_if(usage_files=record.usage_files + more, over_since=None)
-    said = f"{more:,} more files make the state {state.value}."
+    said = sentence("{} more files make the state {}.", Number(more), state.value)
     yield Turn(WouldChange.USE_MORE, said, files=more, state=state)
 
 
@@ -286,7 +303,9 @@ def _next_loop(case: _Case) -> Iterator[Turn]:
     after = judge(after, case.now, case.grace_secs)
     if (amount(after), after.quota_state) != (amount(record), record.quota_state):
         state = after.quota_state
-        said = f"The next loop makes the quota {amount(after)} and the state {state.value}."
+        said = sentence(
+            "The next loop makes the quota {} and the state {}.", amount(after), state.value
+        )
         files = after.quota_files or 0
         yield Turn(WouldChange.NEXT_LOOP, said, after.quota_bytes, files, state=state)
 
@@ -299,9 +318,12 @@ def _quota_ends(case: _Case) -> Iterator[Turn]:
         return
     limit = case.limits.limit_for(record.user, case.groups or ())
     after = judge(reset(record, limit), record.quota_until, case.grace_secs)
-    said = (
-        f"At {_time(record.quota_until)} the quota set by hand ends: then it is {amount(after)},"
-        f" and with what the home holds now the state is {after.quota_state.value}."
+    said = sentence(
+        "At {} the quota set by hand ends: then it is {}, and with what the home holds now the"
+        " state is {}.",
+        Moment(record.quota_until),
+        amount(after),
+        after.quota_state.value,
     )
     yield Turn(
         WouldChange.QUOTA_ENDS,
@@ -311,7 +333,3 @@ def _quota_ends(case: _Case) -> Iterator[Turn]:
         record.quota_until,
         after.quota_state,
     )
-
-
-def _time(time: datetime | None) -> str:
-    return "" if time is None else f"{time:%Y-%m-%d %H:%M} UTC"

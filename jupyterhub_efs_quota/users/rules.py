@@ -11,7 +11,7 @@ from datetime import datetime
 
 from ..quota.limits import GRANDFATHERED, HAND, Limits
 from ..quota.record import Record
-from ..quota.sizes import format_size
+from ..words.sentence import Moment, Number, Part, Sentence, Size, joined, sentence
 from .change import amount
 
 BYTES, FILES = "bytes", "files"
@@ -27,7 +27,7 @@ class Ruled:
     until: datetime | None
     reason: str | None
     enforced: bool
-    sentence: str
+    sentence: Sentence
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,18 @@ class Rule:
     bytes: int | None
     files: int | None
     gives: tuple[str, ...]
-    sentence: str
+    sentence: Sentence
 
 
 def which_rule(record: Record) -> Ruled:
     """The quota on record and the rule that gave it."""
-    said = f"{record.user} may hold {amount(record)}: {_origin(record)}."
+    said = [sentence("{} may hold {}: {}.", record.user, amount(record), _origin(record))]
     if record.quota_until is not None:
-        said += f" It ends at {record.quota_until:%Y-%m-%d %H:%M} UTC."
+        said.append(sentence("It ends at {}.", Moment(record.quota_until)))
     if record.quota_reason:
-        said += f" The reason given: {record.quota_reason}"
+        said.append(sentence("The reason given: {}", record.quota_reason))
     if not record.quota_enabled:
-        said += " But it is not enforced: quota_enabled is false in the control file."
+        said.append(sentence("But it is not enforced: quota_enabled is false in the control file."))
     return Ruled(
         record.quota_bytes,
         record.quota_files or 0,
@@ -57,7 +57,7 @@ def which_rule(record: Record) -> Ruled:
         record.quota_until,
         record.quota_reason,
         record.quota_enabled,
-        said,
+        joined(" ", said),
     )
 
 
@@ -92,16 +92,16 @@ def _of_settings(user: str, groups: Collection[str], limits: Limits) -> Iterator
 
 
 def _rule(rule: str, size: int | None, files: int | None, who: str) -> Rule:
-    parts = [] if size is None else [format_size(size)]
+    parts: list[Part] = [] if size is None else [Size(size)]
     if files is not None:
-        parts.append(f"{files:,} files" if files else "no limit on files")
+        parts.append(sentence("{} files", Number(files)) if files else "no limit on files")
     verb = "give" if rule == "user" else "gives"
-    return Rule(rule, size, files, (), f"{who} {verb} {' and '.join(parts)}.")
+    return Rule(rule, size, files, (), sentence("{} {} {}.", who, verb, joined(" and ", parts)))
 
 
 def _own(record: Record) -> Rule:
     how = "An edit by hand" if record.quota_source == HAND else "What was held at first sight"
-    said = f"{how} gives {amount(record)}, and wins over all settings."
+    said = sentence("{} gives {}, and wins over all settings.", how, amount(record))
     return Rule(
         record.quota_source or "",
         record.quota_bytes,

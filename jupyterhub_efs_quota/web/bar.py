@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from tornado import web
 
+from ..quota.ahead import full_in_files
 from .current import current_record
 from .handlers import Handler
 from .rescue import rescue_of
@@ -42,6 +43,7 @@ class Bar(Handler):
             view=usage_view(record, now) if record else None,
             lock=foresight.lock(record, now) if record and not exempt else None,
             full=foresight.full_soon(record, now) if record else None,
+            full_in="files" if record and full_in_files(record) else "",
             rescue=None if exempt else rescue_of(self.parts, record, now),
             hub_origin=self._hub,
         )

@@ -253,7 +253,7 @@ class JobView:
 
     title: str
     going: bool
-    progress: str
+    progress: Markup
     done: list[Row]
     failed: list[Row]
     for_good: list[str]
@@ -276,14 +276,20 @@ def job_view(job: Job, *, allocated: bool) -> JobView:
     return JobView(
         title=_TITLES[job.kind.value],
         going=not job.ended,
-        progress=f"{len(job.outcomes)} of {job.total} done"
-        + (f", {job.progress.entries:,} files and folders" if job.progress.entries else ""),
+        progress=_how_far(job),
         done=done,
         failed=failed,
         for_good=[pick(each.names) for each in job.outcomes if each.no_limbo],
         trouble=job.trouble,
         errand=job.errand.key,
     )
+
+
+def _how_far(job: Job) -> Markup:
+    done = Markup("{} of {} done").format(number(len(job.outcomes)), number(job.total))
+    if not job.progress.entries:
+        return done
+    return Markup("{}, {} files and folders").format(done, number(job.progress.entries))
 
 
 def _outcome(outcome: Outcome, *, allocated: bool) -> Row:

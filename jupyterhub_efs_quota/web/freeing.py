@@ -33,7 +33,7 @@ from .parts import Parts
 from .plotly import PLOTLY_STYLES
 from .show import usage_view
 from .where import treemap, where
-from .words import size
+from .words import days, size
 
 # How long a page waits for the store, when it lists or weighs.
 LOOK_SECS = 30.0
@@ -130,7 +130,7 @@ class FreePage(FreeHandler):
             standing=standing,
             room=None if standing.limbo_room is None else size(standing.limbo_room),
             limbo=view.limbo_rows(standing.notes, freeing.limbo_days, allocated=allocated),
-            limbo_days=f"{freeing.limbo_days:g}",
+            limbo_days=days(freeing.limbo_days),
             job=view.job_view(job, allocated=allocated) if job else None,
             **looked,
             plotly=self.settings["plotly"],
@@ -217,7 +217,7 @@ class Confirm(FreeHandler):
             asked=asked,
             no_room=no_room,
             for_good=standing.full or no_room or self.get_body_argument("offer", "") == "good",
-            limbo_days=f"{freeing.limbo_days:g}",
+            limbo_days=days(freeing.limbo_days),
             commands=commands(each.choice.names for each in weighed if each.weight),
             xsrf_token=self.xsrf_token.decode(),
         )

@@ -6,17 +6,19 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from markupsafe import Markup, escape
+
 from ..history.events import Action, ActionKind
 from ..history.reading import StateChange
-from ..quota.sizes import format_size
+from .words import name, number, size
 
 
 @dataclass(frozen=True)
 class Happening:
-    """One thing: what, when, by whom, and why."""
+    """One thing: what, when, by whom, and why. `what` is safe to show as it is."""
 
     time: datetime
-    what: str
+    what: Markup
     by: str
     why: str = ""
     until: datetime | None = None
@@ -36,31 +38,35 @@ def happening(each: Action | StateChange) -> Happening:
     if isinstance(each, StateChange):
         return Happening(each.time, _state(each), each.by)
     if each.kind == ActionKind.QUOTA.value:
-        what = f"Quota {_quota(each.after)}, before {_quota(each.before)}"
+        words = Markup("Quota {}, before {}")
+        what = words.format(_quota(each.after), _quota(each.before))
     else:
-        what = _WORDS.get(each.kind, each.kind)
-        if each.server:
-            what += f": {each.server}"
-        elif each.after:
-            what += f": {each.after}"
+        known = _WORDS.get(each.kind) or name(each.kind)
+        of = each.server or each.after
+        what = Markup("{}: {}").format(known, name(of)) if of else escape(known)
     return Happening(each.time, what, each.by, each.reason or "", each.until)
 
 
-def _state(change: StateChange) -> str:
-    was = f", before {change.before}" if change.before else ""
-    held = f": {format_size(change.counted)} of " if change.counted >= 0 else ": a quota of "
-    return f"State {change.after}{was}{held}{format_size(change.quota_bytes)}"
+def _state(change: StateChange) -> Markup:
+    was = f", before {name(change.before)}" if change.before else ""
+    quota = size(change.quota_bytes)
+    if change.counted < 0:
+        return Markup("State {}{}: a quota of {}").format(name(change.after), was, quota)
+    words = Markup("State {}{}: {} of {}")
+    return words.format(name(change.after), was, size(change.counted), quota)
 
 
-def _quota(text: str | None) -> str:
+def _quota(text: str | None) -> Markup:
     """A quota as the history has it, in words."""
     try:
         told = json.loads(text or "")
-        size, files = told["quota_bytes"], told.get("quota_files")
-        if not isinstance(size, int):
-            return "unknown"
+        held, files = told["quota_bytes"], told.get("quota_files")
+        if not isinstance(held, int):
+            return Markup("unknown")
     except (ValueError, TypeError, KeyError, AttributeError):
-        return "unknown"
-    limit = f" and {files:,} files" if isinstance(files, int) and files else ""
+        return Markup("unknown")
+    limit = Markup()
+    if isinstance(files, int) and files:
+        limit = Markup(" and {} files").format(number(files))
     off = "" if told.get("enabled", True) else " (not enforced)"
-    return f"{format_size(size)}{limit}{off}"
+    return Markup("{}{}{}").format(size(held), limit, off)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from markupsafe import Markup
 from tornado import web
 
 from ..activity.overview import Job, Verdict
 from ..errors import BadRun, EFSQuotaError
 from ..history.events import Outcome, Run
 from ..quota.times import ago
-from ..words.figures import took
 from .handlers import Handler
+from .words import took
 
 SWITCH_SECS = 10.0
 # The picture of the last runs: a bar each, as high as it took long.
@@ -42,10 +43,10 @@ class JobView:
     last: Run | None
     tone: str
     age: str
-    took: str
+    took: Markup
     bars: list[Bar]
     width: int
-    range: str
+    range: Markup
     due: datetime | None
     failing: list[Verdict]
 
@@ -60,10 +61,10 @@ def job_view(job: Job, now: datetime) -> JobView:
         last=last,
         tone=_TONES.get(last.outcome, "secondary") if last else "secondary",
         age=ago(last.completed, now) if last else "",
-        took=took(_secs(last)) if last and last.outcome != Outcome.SKIPPED.value else "",
+        took=took(_secs(last)) if last and last.outcome != Outcome.SKIPPED.value else Markup(),
         bars=_bars(list(reversed(job.runs))),
         width=_BAR * len(job.runs),
-        range=f"{took(min(secs))} to {took(max(secs))}" if secs else "",
+        range=Markup("{} to {}").format(took(min(secs)), took(max(secs))) if secs else Markup(),
         due=job.due,
         failing=[verdict for verdict in job.verdicts if verdict.text is not None],
     )

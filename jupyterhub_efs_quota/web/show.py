@@ -8,6 +8,7 @@ from datetime import datetime
 from ..quota.record import Record, State
 from ..quota.rescue import going_on
 from ..quota.times import ago
+from ..words.figures import percent
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         used=record.actual_bytes if record.measured else None,
         quota=None if exempt else record.quota_bytes,
         percent=min(100, round(fraction * 100)),
-        shown_percent=_percent(fraction),
+        shown_percent=percent(fraction),
         files=record.usage_files,
         file_limit=None if exempt else record.quota_files or None,
         state="no quota" if exempt else record.quota_state.value,
@@ -90,16 +91,6 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         locked_out=record.quota_state is State.LOCKOUT and not exempt and not keeps_servers,
         rescue=record.rescue_until if going_on(record, now) else None,
     )
-
-
-def _percent(fraction: float) -> str:
-    if fraction >= 10:
-        return "over 1000 %"
-    percent = fraction * 100
-    # 100 % stands for exactly full: neither side of it is rounded up or down to it.
-    if round(percent) == 100 and percent != 100:
-        return "just over 100 %" if percent > 100 else "just under 100 %"
-    return f"{percent:.0f} %"
 
 
 def _left_files(record: Record) -> int | None:

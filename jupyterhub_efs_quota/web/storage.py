@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from tornado import web
@@ -13,7 +13,7 @@ from ..history.reading import Point
 from ..quota import ahead
 from ..quota.ahead import Foresight, Lock
 from ..quota.changes import Changes, changes
-from ..quota.forecast import Forecast, Outlook
+from ..quota.forecast import Amount, Forecast, Outlook
 from ..quota.record import Record
 from ..quota.times import time_left
 from .current import current_record
@@ -59,11 +59,15 @@ class MyStorage(Handler):
 
 @dataclass(frozen=True)
 class Coming:
-    """What is to come: the lockout, the time that is left ("": none), and when it is soon full."""
+    """What is to come: the lockout, the time that is left ("": none), and when it is soon full.
+
+    `in_files`: it is their number that will be at its limit, not the bytes.
+    """
 
     lock: Lock | None = None
     left: str = ""
     full_soon: datetime | None = None
+    in_files: bool = False
 
 
 def _coming(
@@ -79,10 +83,11 @@ def _coming(
         return Coming()
     if told["memory"].points:
         # As fresh as the curve; the record says what the last measurement foretold.
-        record = replace(record, full_at=told["outlook"].when)
+        record = ahead.with_forecast(record, told["outlook"])
     lock = None if exempt else foresight.lock(record, now)
     left = time_left(lock.at, now) if lock else ""
-    return Coming(lock, left, foresight.full_soon(record, now))
+    full_soon = foresight.full_soon(record, now)
+    return Coming(lock, left, full_soon, in_files=ahead.full_in_files(record))
 
 
 def account(
@@ -121,8 +126,8 @@ def _changes(memory: Memory, *, allocated: bool) -> Changes | None:
 
 
 def _days(points: Any) -> list[Point]:
-    """The last measurement of each day, the newest first."""
-    last = {point.started.date(): point for point in points}
+    """The last measurement of each day (UTC, as the forecast has it), the newest first."""
+    last = {point.started.astimezone(timezone.utc).date(): point for point in points}
     return [last[day] for day in sorted(last, reverse=True)]
 
 
@@ -132,6 +137,9 @@ def _figures(points: Any, outlook: Forecast, found: Where | None) -> dict[str, A
         "times": [point.started.isoformat() for point in points],
         "used": [point.counted for point in points],
         "quota": [point.quota_bytes for point in points],
-        "full": outlook.when.isoformat() if outlook.when else None,
+        # The curve is one of bytes, and files are not.
+        "full": outlook.when.isoformat()
+        if outlook.when and outlook.amount is Amount.BYTES
+        else None,
         "treemap": treemap(found.home) if found else None,
     }

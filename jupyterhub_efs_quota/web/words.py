@@ -8,12 +8,13 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from jinja2 import Environment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..quota.sizes import format_size
 from ..service_client import segment
-from ..words.figures import took
+from ..words import figures
 from ..words.names import plain
+from ..words.sentence import Day, Moment, Number, Part, Size, parts_of
 
 # Longer names are cut in the middle: a page of a hundred paths stays small.
 LONGEST_NAME = 160
@@ -32,6 +33,11 @@ def grown(count: int) -> Markup:
 def number(count: int) -> Markup:
     """A number: `<data class="number" value="1234">1,234</data>`."""
     return Markup('<data class="number" value="{}">{:,}</data>').format(count, count)
+
+
+def days(count: float) -> Markup:
+    """A number of days, which may be a part of one: `30`, `0.5`."""
+    return Markup('<data class="number" value="{:g}">{:g}</data>').format(count, count)
 
 
 def moment(time: datetime) -> Markup:
@@ -55,6 +61,12 @@ def day(time: datetime) -> Markup:
     )
 
 
+def whole_day(time: datetime) -> Markup:
+    """The day, in UTC, to which a moment belongs: it is the same day for every reader."""
+    time = time.astimezone(timezone.utc)
+    return Markup('<time datetime="{:%Y-%m-%d}">{:%Y-%m-%d}</time>').format(time, time)
+
+
 def day_of(seconds: int) -> Markup:
     """The day of a Unix time; nothing for what no calendar has."""
     try:
@@ -76,13 +88,29 @@ def cut(shown: str) -> str:
     return f"{shown[: LONGEST_NAME - end - 1]}…{shown[-end:]}"
 
 
-def percent(share: float) -> str:
-    """A share from 0 to 1, whole: `12 %`."""
-    return "under 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
+def took(secs: float) -> Markup:
+    """How long something took."""
+    return Markup('<data class="secs" value="{:.1f}">{}</data>').format(secs, figures.took(secs))
+
+
+def said(text: str) -> Markup:
+    """A sentence: its sizes, numbers and times as all others, and its text safe to show."""
+    return Markup().join(_part(part) for part in parts_of(text))
+
+
+def _part(part: Part) -> Markup:
+    if isinstance(part, Size):
+        return size(part.bytes)
+    if isinstance(part, Number):
+        return number(part.count)
+    if isinstance(part, (Moment, Day)):
+        return (day if isinstance(part, Day) else moment)(part.time)
+    return escape(plain(part))
 
 
 _FILTERS = (
-    size, grown, number, moment, iso, day, day_of, name, cut, plain, percent, segment, took,
+    size, grown, number, moment, iso, day, whole_day, day_of, name, cut, plain, said,
+    figures.percent, segment, took,
 )  # fmt: skip
 
 

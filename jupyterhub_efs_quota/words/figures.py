@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 _DAY, _MONTH, _YEAR = 86400, 30.44 * 86400, 365.25 * 86400
@@ -40,6 +41,21 @@ def took(secs: float) -> str:
         return f"{seconds} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d} h" if hours else f"{minutes}:{seconds:02d} min"
+
+
+def percent(share: float) -> str:
+    """A share, 1 for the whole, in words: `12 %`, `under 1 %`, `just over 100 %`."""
+    if share >= 10:
+        return "over 1000 %"
+    hundredths = share * 100
+    # As in the pages' script: static/locale.js.
+    whole = math.floor(hundredths + 0.5)
+    if whole == 0 < hundredths:
+        return "under 1 %"
+    # 100 % stands for just that: neither side of it is rounded up or down to it.
+    if whole == 100 and hundredths != 100:
+        return "just over 100 %" if hundredths > 100 else "just under 100 %"
+    return f"{whole} %"
 
 
 def bands(ages_days: tuple[int, ...]) -> list[str]:

@@ -114,6 +114,7 @@ records = st.builds(
     quota_reason=optional(any_text),
     over_since=times,
     full_at=times,
+    full_in=optional(st.sampled_from(["files", "bytes", "<b>"])),
     home=optional(any_text),
     rescue_began=times,
     rescue_until=times,

@@ -24,7 +24,7 @@ DOCUMENT = document("/services/efs-quota/api", "1")
 WHOLE_RECORD = Record(
     "homer", actual_bytes=5, usage_files=1, quota_files=2, allocated_bytes=3, unreadable=0,
     meter="walk", quota_source="hand", configured_bytes=1, configured_files=1, quota_until=NOW,
-    quota_reason="why", over_since=NOW, full_at=NOW, home="/home/homer", started=NOW, stopped=NOW,
+    quota_reason="why", over_since=NOW, full_at=NOW, full_in="files", home="/home/homer", started=NOW, stopped=NOW,
     last_activity=NOW, reaper_time=NOW, rescue_began=NOW, rescue_until=NOW, rescue_server="gpu",
     rescue_started=NOW, rescue_bytes=5, rescue_files=1, rescue_back=NOW, rescue_ended="grown",
     extra={"note": 1},

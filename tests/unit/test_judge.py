@@ -80,6 +80,7 @@ def test_judging_changes_nothing_but_what_it_judges(record, now):
             fraction_used=record.fraction_used,
             over_since=record.over_since,
             full_at=record.full_at,
+            full_in=record.full_in,
         )
         == record
     )

@@ -91,6 +91,7 @@ WRONG = {
     "quota_reason": [5, True, ["why"]],
     "over_since": [5, "since"],
     "full_at": [5, "soon"],
+    "full_in": [5, True, ["files"]],
     "home": [7, ["/home"]],
     **dict.fromkeys(
         ("rescue_began", "rescue_until", "rescue_started", "rescue_back"), [True, "soon", 5, []]

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from ...history.events import Outcome
-from ...quota.forecast import Outlook
+from ...quota.forecast import Amount, Outlook
 from ...quota.record import COMMON_FIELDS, OWN_FIELDS, State
 from ...quota.rescue import End
 from ...users.explain import Cause, WouldChange
@@ -90,7 +90,7 @@ _TYPES: dict[str, Schema] = {
     "meter": TEXT,
     "quota_source": TEXT,
     "quota_reason": TEXT,
-    **dict.fromkeys(("home", "rescue_server", "rescue_ended"), TEXT),
+    **dict.fromkeys(("home", "full_in", "rescue_server", "rescue_ended"), TEXT),
     **dict.fromkeys(("rescue_began", "rescue_until", "rescue_started", "rescue_back"), TIME),
     **dict.fromkeys(("last_activity", "reaper_time", "started", "stopped"), TIME),
     **dict.fromkeys(("over_since", "quota_until", "full_at"), TIME),
@@ -427,6 +427,7 @@ SCHEMAS: dict[str, Schema] = {
                     when=known(TIME, "When it is full."),
                     a_day=known(NUMBER, "By how many bytes it grows in a day."),
                     until=known(TIME, "It is not full before."),
+                    amount=one_of(Amount),
                 ),
                 problem=known(TEXT, "Why it could not be asked now: the figures are older."),
             )

@@ -11,10 +11,14 @@
   const locale = navigator.languages?.length ? [...navigator.languages] : undefined;
 
   const size = (bytes) => {
-    if (bytes < 1024) return `${bytes} ${bytes === 1 ? "byte" : "bytes"}`;
-    const step = Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length);
-    const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
-    return `${new Intl.NumberFormat(locale, digits).format(bytes / 1024 ** step)} ${UNITS[step - 1]}`;
+    const format = (number, digits) =>
+      new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits })
+        .format(number);
+    if (bytes < 1024) return `${format(bytes, 0)} ${bytes === 1 ? "byte" : "bytes"}`;
+    let step = 0;
+    // Never "1,024.0 KiB", which is 1.0 MiB; as in locale.js, which the hub's pages do not have.
+    for (bytes /= 1024; bytes >= 1023.95 && step < UNITS.length - 1; step += 1) bytes /= 1024;
+    return `${format(bytes, 1)} ${UNITS[step]}`;
   };
 
   const element = (name, className, text) => {
@@ -50,7 +54,8 @@
     const full = new Date(figure.full);
     if (Number.isNaN(full.getTime())) return "";
     const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
-    return `At the present growth it is full about ${day.format(full)}.`;
+    const what = figure.fullIn === "files" ? "full in files" : "full";
+    return `At the present growth it is ${what} about ${day.format(full)}.`;
   };
 
   const draw = (figure) => {

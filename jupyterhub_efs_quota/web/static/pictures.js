@@ -14,23 +14,77 @@
   const colour = (name) =>
     getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  /* plotly's words for days and months, in the reader's language. */
+  /* What plotly calls the parts of a time, which it writes by a pattern: a number without zeros
+     before it, one with them, and a word. */
+  const SPECS = {
+    year: ["%Y", "%y"],
+    month: ["%-m", "%m", "%b"],
+    day: ["%-d", "%d"],
+    hour: ["%-H", "%H"],
+    minute: ["%M", "%M"],
+    second: ["%S", "%S"],
+    dayPeriod: ["%p", "%p", "%p"],
+  };
+  // Each part of it is less than ten, and no two of them are alike.
+  const SAMPLE = new Date(2026, 2, 5, 7, 8, 9);
+
+  /* The parts of a time in the reader's locale; plotly knows no other calendar. */
+  const partsOf = (options, time = SAMPLE) =>
+    new Intl.DateTimeFormat(efsQuota.locale, { calendar: "gregory", ...options }).formatToParts(time);
+  const wordOf = (type, options, time) => partsOf(options, time).find((part) => part.type === type)?.value;
+  const isNumber = (text) => /^\p{Nd}+$/u.test(text);
+
+  /* The reader's own way to write times, as a pattern for plotly. */
+  const patternOf = (options) => {
+    const parts = partsOf(options);
+    const twelve = parts.some((part) => part.type === "dayPeriod");
+    return parts
+      .map(({ type, value }) => {
+        if (!(type in SPECS)) return value.replaceAll("%", "%%");
+        const kind = isNumber(value) ? (value.length === 2 ? 1 : 0) : 2;
+        const spec = SPECS[type][kind] ?? SPECS[type][0];
+        return twelve ? spec.replace("H", "I") : spec;
+      })
+      .join("");
+  };
+
+  /* How plotly is to write numbers and times. */
   const registerLocale = () => {
-    const words = (options, dates) =>
-      dates.map((date) => new Intl.DateTimeFormat(efsQuota.locale, options).format(date));
+    const numbers = new Intl.NumberFormat(efsQuota.locale, { useGrouping: true }).formatToParts(-1234567.5);
+    const sign = (type) => numbers.find((part) => part.type === type)?.value;
+    const words = (type, options, times) => times.map((time) => wordOf(type, options, time));
     const months = [...Array(12).keys()].map((month) => new Date(2024, month, 15));
     const days = [...Array(7).keys()].map((day) => new Date(2024, 8, 1 + day));
+    const halves = [7, 19].map((hour) => new Date(2024, 0, 1, hour));
     Plotly.register({
       moduleType: "locale",
       name: "reader",
       dictionary: {},
       format: {
-        days: words({ weekday: "long" }, days),
-        shortDays: words({ weekday: "short" }, days),
-        months: words({ month: "long" }, months),
-        shortMonths: words({ month: "short" }, months),
+        days: words("weekday", { weekday: "long" }, days),
+        shortDays: words("weekday", { weekday: "short" }, days),
+        // With a day, since a month alone is another word in some languages.
+        months: words("month", { month: "long", day: "numeric" }, months),
+        shortMonths: words("month", { month: "short", day: "numeric" }, months),
+        periods: words("dayPeriod", { hour: "numeric", hour12: true }, halves),
+        decimal: sign("decimal"),
+        thousands: sign("group"),
+        date: patternOf({ dateStyle: "short" }),
+        time: patternOf({ timeStyle: "medium" }),
+        year: patternOf({ year: "numeric" }),
+        month: patternOf({ year: "numeric", month: "short" }),
+        dayMonth: patternOf({ month: "short", day: "numeric" }),
+        dayMonthYear: patternOf({ dateStyle: "medium" }),
       },
     });
+  };
+
+  /* A moment as the reader's clock shows it, without a zone: plotly knows none. */
+  const onTheClock = (text) => {
+    const time = new Date(text);
+    const two = (number) => String(number).padStart(2, "0");
+    const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
+    return `${day} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
   };
 
   const layout = (more) => ({
@@ -51,10 +105,11 @@
     const step = Math.min(Math.floor(Math.log2(most) / 10), UNITS.length - 1);
     const scaled = (values) => values.map((value) => value / 1024 ** step);
     const last = figures.times.length - 1;
-    const quota = { x: [...figures.times], y: scaled(figures.quota), text: figures.quota.map(efsQuota.size) };
+    const times = figures.times.map(onTheClock);
+    const quota = { x: [...times], y: scaled(figures.quota), text: figures.quota.map(efsQuota.size) };
     const traces = [
       {
-        x: figures.times,
+        x: times,
         y: scaled(figures.used),
         text: figures.used.map(efsQuota.size),
         name: "Used",
@@ -66,8 +121,9 @@
       },
     ];
     if (figures.full) {
+      const full = onTheClock(figures.full);
       traces.push({
-        x: [figures.times[last], figures.full],
+        x: [times[last], full],
         y: scaled([figures.used[last], figures.quota[last]]),
         text: ["", efsQuota.size(figures.quota[last])],
         name: "At this pace",
@@ -75,7 +131,7 @@
         line: { color: colour("--bs-primary") || "#0d6efd", width: 2, dash: "dot" },
         hovertemplate: "%{text}<extra></extra>",
       });
-      quota.x.push(figures.full);
+      quota.x.push(full);
       quota.y.push(quota.y[last]);
       quota.text.push(quota.text[last]);
     }
@@ -95,7 +151,18 @@
         hovermode: "x unified",
         showlegend: true,
         legend: { orientation: "h", y: 1, yanchor: "bottom", x: 0 },
-        xaxis: { ...grid, type: "date" },
+        xaxis: {
+          ...grid,
+          type: "date",
+          hoverformat: patternOf({ dateStyle: "medium", timeStyle: "short" }),
+          // Of hours and minutes alone plotly knows one way to write them.
+          tickformatstops: [
+            {
+              dtickrange: [60_000, 43_200_000],
+              value: `${patternOf({ timeStyle: "short" })}\n${patternOf({ dateStyle: "medium" })}`,
+            },
+          ],
+        },
         yaxis: { ...grid, rangemode: "tozero", ticksuffix: ` ${UNITS[step]}` },
         dragmode: false,
       }),
@@ -130,9 +197,12 @@
           values: map.bytes,
           branchvalues: "total",
           text,
-          customdata: map.files.map(efsQuota.number),
+          customdata: map.files.map((files, n) => [
+            `${efsQuota.number(files)} ${files === 1 ? "file" : "files"}`,
+            efsQuota.percent(map.bytes[n] / map.bytes[0]),
+          ]),
           texttemplate: "%{label}  %{text}",
-          hovertemplate: "%{label}<br>%{text}<br>%{customdata} files<br>%{percentRoot:.0%}<extra></extra>",
+          hovertemplate: "%{label}<br>%{text}<br>%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
           marker: {
             colors: coloursOf(map),
             line: { width: 1, color: colour("--bs-body-bg") },
