@@ -3,9 +3,10 @@ import socket
 """The pages in a real browser: what runs there, what it forbids, how it looks."""
 
 import os
+import re
 import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +22,9 @@ from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.measure.task import Task
 from jupyterhub_efs_quota.measure.walk.engine import walk
 from jupyterhub_efs_quota.quota.record import State
+from jupyterhub_efs_quota.quota.sizes import format_size
 from jupyterhub_efs_quota.remeasure import utcnow
+from jupyterhub_efs_quota.words.figures import percent
 
 from ..conftest import come_about, fill
 from .conftest import QUOTA, hub_config
@@ -39,6 +42,14 @@ HOSTILE = (
     "\u05e9\u05dc\u05d5\u05dd",
 )
 DAY = timedelta(days=1)
+GERMAN_MONTHS = r"Jan\.|Feb\.|März|Apr\.|Mai|Juni|Juli|Aug\.|Sept\.|Okt\.|Nov\.|Dez\."
+# The times in the page's figures, as a reader in a zone has them.
+TIMES_OF_THE_CURVE = """timeZone => {
+    const told = { dateStyle: "medium", timeStyle: "short", timeZone };
+    const format = new Intl.DateTimeFormat("de-DE", told);
+    const { times } = JSON.parse(document.getElementById("figures").textContent);
+    return times.map((time) => format.format(new Date(time)));
+}"""
 # Of a hub whose users and services have hosts of their own.
 DOMAIN = "hub.test"
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
@@ -112,6 +123,11 @@ def remembered(hub, user):
         stopped=now,
     )
     return user
+
+
+async def texts(page, selector):
+    """What is written in all that fit."""
+    return await page.eval_on_selector_all(selector, "all => all.map(e => e.textContent)")
 
 
 def complaints(page):
@@ -225,7 +241,90 @@ async def test_numbers_and_times_are_those_of_the_reader_s_locale(visit, remembe
     full = utcnow() + 10 * DAY
     shown = await page.inner_text("#forecast time")
     assert shown in {(full + n * DAY).strftime("%d.%m.%Y") for n in (0, 1)}
+
+
+async def test_the_curve_has_the_numbers_and_dates_of_the_reader_s_locale_and_zone(
+    visit, remembered
+):
+    page = await visit(remembered.name, locale="de-DE", timezone_id="Asia/Tokyo")
     await page.wait_for_selector("#curve .xtick text")
+    ticks = await texts(page, "#curve .xtick text")
+    assert ticks
+    assert all(re.fullmatch(rf"\d{{1,2}}\. ({GERMAN_MONTHS})(20\d\d)?", tick) for tick in ticks)
+    await page.evaluate("() => Plotly.relayout('curve', {'yaxis.dtick': 2.5})")
+    assert "2,5 KiB" in await texts(page, "#curve .ytick text")
+    await page.hover("#curve .nsewdrag")
+    await page.wait_for_selector("#curve .hoverlayer .legend text")
+    (when,) = await texts(page, "#curve .hoverlayer .legendtitletext")
+    assert when in await page.evaluate(TIMES_OF_THE_CURVE, "Asia/Tokyo")
+    assert when not in await page.evaluate(TIMES_OF_THE_CURVE, "UTC")
+    assert any(text.endswith("9,8 KiB") for text in await texts(page, "#curve .hoverlayer text"))
+
+
+async def test_hours_are_those_of_the_reader_s_clock_where_the_curve_is_of_a_day(visit, remembered):
+    page = await visit(remembered.name, locale="en-US", timezone_id="America/New_York")
+    await page.wait_for_selector("#curve .xtick text")
+    day = f"{utcnow():%Y-%m-%d}"
+    await page.evaluate(
+        "day => Plotly.relayout('curve', {'xaxis.range': [day + ' 10:00', day + ' 15:30']})", day
+    )
+    ticks = await texts(page, "#curve .xtick text")
+    assert any(re.match(r"1:00\sPM", tick) for tick in ticks), ticks
+    await page.evaluate(
+        "() => Plotly.relayout('curve', {'xaxis.range': ['2024-01-01', '2026-12-01']})"
+    )
+    ticks = await texts(page, "#curve .xtick text")
+    assert any(re.match(r"Jul 2025|2025", tick) for tick in ticks), ticks
+
+
+async def test_a_day_of_the_table_is_the_same_day_in_every_zone(visit, remembered):
+    # Where it is another day than in UTC now.
+    zone = "Pacific/Kiritimati" if utcnow().hour > 10 else "Pacific/Pago_Pago"
+    page = await visit(remembered.name, locale="de-DE", timezone_id=zone)
+    await page.click("summary:has-text('Day by day')")
+    days = await texts(page, "table.days tbody time")
+    begun = utcnow()
+    assert days[0] in {(begun - n * DAY).strftime("%d.%m.%Y") for n in (0, 1)}
+    assert len(set(days)) == len(days) == 15
+    said = await page.eval_on_selector_all(
+        "table.days tbody time", "all => all.map(e => e.dateTime)"
+    )
+    assert days == [datetime.fromisoformat(day).strftime("%d.%m.%Y") for day in said]
+
+
+async def test_sentences_have_the_numbers_and_dates_of_the_reader_s_locale_too(visit, hub):
+    page = await visit("admin", locale="de-DE")
+    await page.goto(public_url(hub, path="services/efs-quota/users/admin"))
+    why = await page.inner_text("#state-why")
+    assert "of 9,8 KiB" in why and "iB" not in why.replace("9,8 KiB", "")
+
+
+async def test_the_scripts_tell_sizes_and_shares_as_the_pages_do_without_them(
+    visit, hub, remembered
+):
+    page = await visit(remembered.name, locale="en-US")
+    sizes = [0, 1, 1000, 1023, 1280, 1331, 2**40 + 2**38, 2**61, *(2**n for n in range(10, 56))]
+    sizes += [2**n - 1 for n in range(2, 53)] + [2**n * 20479 // 20 for n in range(10, 41)]
+    sizes += [2**n * 20479 // 20 + 1 for n in range(10, 41)] + [3**n for n in range(1, 33)]
+    told = await page.evaluate("sizes => sizes.map(efsQuota.size)", sizes)
+    assert dict(zip(sizes, told)) == {size: format_size(size) for size in sizes}
+    shares = [0, 1e-9, 0.0049, 0.005, 0.015, 0.025, 0.5, 0.934, 0.995, 0.9999, 1, 1.0001, 9.9, 10]
+    told = await page.evaluate("shares => shares.map(efsQuota.percent)", shares)
+    assert dict(zip(shares, told)) == {share: percent(share) for share in shares}
+    # The script of the hub's own pages.
+    for size in (1000, 2**20 - 1, 1280):
+        remembered.write(
+            quota_bytes=2**41,
+            quota_source="hand",
+            actual_bytes=size,
+            fraction_used=size / 2**41,
+            started=utcnow(),
+            stopped=utcnow(),
+        )
+        await page.goto(public_url(hub, path="hub/home"))
+        await page.wait_for_selector("#efs-quota-bar:not([hidden])")
+        words = f"{format_size(size)} of 2.0 TiB, under 1 %"
+        assert words in await page.inner_text("#efs-quota-bar")
 
 
 async def test_the_page_without_a_script_has_the_same_figures_in_english_and_utc(
@@ -361,6 +460,11 @@ async def test_the_bar_on_the_hub_s_pages_says_what_is_to_come(visit, hub, remem
     await page.wait_for_selector("#efs-quota-bar:not([hidden])")
     day = f"{utcnow() + 5 * DAY:%b} {(utcnow() + 5 * DAY).day}"
     assert f"full about {day}" in await page.inner_text("#efs-quota-bar")
+    with hub.control.held(record.user) as held:
+        held.write(replace(record, full_at=utcnow() + 5 * DAY, full_in="files"))
+    await page.reload()
+    await page.wait_for_selector("#efs-quota-bar:not([hidden])")
+    assert f"full in files about {day}" in await page.inner_text("#efs-quota-bar")
     over = {"actual_bytes": 2 * QUOTA, "quota_state": State.VIOLATION, "over_since": utcnow()}
     with hub.control.held(record.user) as held:
         held.write(replace(record, **over))

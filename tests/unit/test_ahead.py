@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.hub.progress import progress_text
-from jupyterhub_efs_quota.quota.ahead import Foresight, Lock, expected_full, foretold
+from jupyterhub_efs_quota.quota.ahead import (
+    Foresight,
+    Lock,
+    expected_full,
+    foretold,
+    full_in_files,
+    outlook,
+)
+from jupyterhub_efs_quota.quota.forecast import Amount, Outlook
 from jupyterhub_efs_quota.quota.judge import judge
 from jupyterhub_efs_quota.quota.limits import Limit, apply_limit, grandfathered, set_by_hand
 from jupyterhub_efs_quota.quota.record import Record, State
@@ -107,7 +115,35 @@ def test_a_measurement_of_a_growing_home_foretells_the_day():
 def test_the_sooner_of_bytes_and_files_is_foretold():
     by_files = [replace(point, files=100 - n) for n, point in zip(range(28, 0, -1), weeks(GIB))]
     record = replace(WITHIN, started=NOW, usage_files=100, quota_files=103)
-    assert abs(foretold(record, by_files, NOW).full_at - (NOW + 3 * DAY)) < HOUR
+    told = foretold(record, by_files, NOW)
+    assert abs(told.full_at - (NOW + 3 * DAY)) < HOUR
+    assert told.full_in == "files" and full_in_files(told)
+    told = foretold(replace(told, quota_files=1_000), by_files, NOW)
+    assert abs(told.full_at - (NOW + 8 * DAY)) < HOUR
+    assert told.full_in is None, "it is about bytes again"
+
+
+@pytest.mark.parametrize(
+    ("files_a_day", "quota_files", "expected"),
+    [
+        (0, 1_000, Outlook.NOT_GROWING),
+        (1, 120_000, Outlook.FAR),
+        (1, 103, Outlook.FULL),
+        (1, 99, Outlook.OVER),
+    ],
+)
+def test_of_a_home_that_grows_in_files_alone_is_told_what_becomes_of_the_files(
+    files_a_day, quota_files, expected
+):
+    points = [
+        replace(point, files=100 - files_a_day * n)
+        for n, point in zip(range(28, 0, -1), weeks(0), strict=True)
+    ]
+    points.append(Point(NOW, 12 * GIB, 100))
+    told = outlook(replace(WITHIN, quota_files=quota_files), points, NOW)
+    assert told.outlook is expected
+    of_bytes = expected is Outlook.NOT_GROWING
+    assert told.amount is (Amount.BYTES if of_bytes else Amount.FILES)
 
 
 def test_measurements_that_did_not_see_the_whole_home_say_nothing_of_its_growth():
@@ -127,6 +163,7 @@ def test_what_was_foretold_stands_while_the_history_is_away_until_it_has_passed(
 def test_who_is_over_has_no_day_any_more():
     over = replace(GROWING, actual_bytes=21 * GIB)
     assert judge(over, NOW).full_at is None
+    assert judge(replace(over, full_in="files"), NOW).full_in is None
     assert foretold(over, weeks(GIB), NOW).full_at is None
     assert expected_full(over, NOW) is None
 
@@ -143,7 +180,8 @@ def test_who_is_over_has_no_day_any_more():
     ],
 )
 def test_a_day_that_was_foretold_of_another_quota_is_forgotten(change):
-    assert change(GROWING).full_at is None
+    changed = change(replace(GROWING, full_in="files"))
+    assert changed.full_at is None and changed.full_in is None
 
 
 def test_a_user_well_within_reads_a_line_unless_the_site_wants_none():
@@ -158,6 +196,20 @@ def test_who_will_be_full_soon_reads_the_day_before_it_hurts():
     told = progress_text(GROWING, NOW, GRACE, always=False, exempt=False)
     assert told.endswith("used, measured 1 hour ago. At the present growth it is full about"
                          " 2026-11-27.")  # fmt: skip
+
+
+def test_who_will_have_too_many_files_soon_reads_that_it_is_about_files():
+    def told(record):
+        return progress_text(record, NOW, GRACE, always=False, exempt=False)
+
+    assert told(replace(GROWING, full_in="files")).endswith(
+        "At the present growth it is full in files about 2026-11-27."
+    )
+    assert told(replace(GROWING, full_in="files", full_at=NOW)).endswith(
+        "At the present growth it may be full in files by now."
+    )
+    # What is no word of ours says nothing.
+    assert "in files" not in told(replace(GROWING, full_in="pages"))
 
 
 def test_who_is_in_the_grace_time_reads_when_it_ends_after_the_sentence_that_sites_know():

@@ -1,5 +1,6 @@
 """The page of one's own storage says what is to come: the countdown, and the way out beside it."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -26,10 +27,15 @@ OVER = replace(
 )
 
 
-def weeks(a_day):
+def weeks(a_day, files_a_day=0):
     """The measurements of two weeks, up to the record's."""
-    rest = (10_000, None, None, None, 3, None, 0, True, False, 0.1)
-    return [Point(NOW - n * DAY, 9_000 - n * a_day, *rest) for n in range(14, -1, -1)]
+    rest = (None, 0, True, False, 0.1)
+    return [
+        Point(
+            NOW - n * DAY, 9_000 - n * a_day, 10_000, None, None, None, 90 - n * files_a_day, *rest
+        )
+        for n in range(14, -1, -1)
+    ]
 
 
 @pytest.fixture
@@ -103,3 +109,35 @@ def test_without_a_history_the_page_says_what_the_record_knows(page):
 def test_without_lockouts_nothing_is_said_of_servers(page):
     shown = page(replace(WITHIN, lockout_enabled=False), weeks(100)).find(id="soon")
     assert "full about" in shown.text and "stopped" not in shown.text
+
+
+def test_where_files_are_full_first_the_page_says_so_and_draws_no_line_of_bytes(page):
+    record = replace(WITHIN, usage_files=90, quota_files=100)
+    shown = page(record, weeks(1, files_a_day=2))
+    full = "2026-11-27"
+    for told in (shown.find(id="soon"), shown.find(id="forecast")):
+        assert "full in files about" in told.text
+        assert told.time["datetime"].startswith(full)
+    figures = json.loads(shown.find(id="figures").string)
+    assert figures["full"] is None, "the curve is one of bytes, which are not full then"
+
+
+def test_where_bytes_are_full_first_the_line_leads_to_that_day(page):
+    record = replace(WITHIN, usage_files=90, quota_files=100)
+    shown = page(record, weeks(100, files_a_day=0))
+    assert "in files" not in shown.find(id="soon").text + shown.find(id="forecast").text
+    assert json.loads(shown.find(id="figures").string)["full"].startswith("2026-12-02")
+
+
+def test_without_a_history_the_record_says_that_it_is_about_files(page):
+    shown = page(replace(WITHIN, full_at=NOW + DAY, full_in="files"))
+    assert "full in files about" in shown.find(id="soon").text
+
+
+def test_each_day_stands_once_in_the_table_and_is_the_same_day_in_every_zone(page):
+    """Two days of UTC may be one day in Tokyo."""
+    times = [NOW.replace(day=21, hour=23, minute=50), NOW.replace(hour=10)]
+    points = [replace(weeks(0)[0], started=time) for time in times]
+    days = page(WITHIN, points).select("table.days tbody time")
+    assert [day["datetime"] for day in days] == ["2026-11-22", "2026-11-21"]
+    assert [day.text for day in days] == ["2026-11-22", "2026-11-21"]

@@ -172,3 +172,16 @@ def test_every_record_can_be_explained_and_what_is_said_to_follow_does(
         if turn.change is WouldChange.USE_MORE:
             assert (turn.bytes or turn.files) > 0
             assert turn.state is not State.OK
+
+
+@pytest.mark.parametrize(
+    ("full_in", "words"), [(None, "the home is full about"), ("files", "is full in files about")]
+)
+def test_who_grows_is_told_the_day_and_whether_it_is_about_files(full_in, words):
+    record = a_record(full_at=NOW + timedelta(days=5), full_in=full_in)
+    record = replace(record, full_at=NOW + timedelta(days=5), full_in=full_in)
+    explained = explain(record, (), LIMITS, NOW, 3600)
+    (turn,) = [turn for turn in explained.would_change if turn.change is WouldChange.GROWTH]
+    assert words in turn.sentence and "2026-11-27" in turn.sentence
+    # In the grace time first.
+    assert turn.state is State.VIOLATION

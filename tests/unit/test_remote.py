@@ -9,6 +9,7 @@ from jupyterhub_efs_quota.remote import output
 from jupyterhub_efs_quota.remote.command import pages
 from jupyterhub_efs_quota.remote.history import _remark, _value
 from jupyterhub_efs_quota.remote.output import Output, growth, percent, size
+from jupyterhub_efs_quota.remote.show import _full
 from jupyterhub_efs_quota.remote.when import local, parse, secs_between, to_api
 
 from ..conftest import NOW
@@ -122,6 +123,7 @@ def test_a_hostile_name_is_a_name_in_a_table_and_in_a_line(capsys):
         (growth(0), "0"),
         (growth(None), ""),
         (percent(1.234), "123 %"),
+        (percent(0.001), "under 1 %"),
         (_value({"quota_bytes": 1024, "quota_files": 7}), "1.0 KiB, 7 files"),
         (
             _value({"quota_bytes": 1024, "quota_files": None, "enabled": False}),
@@ -136,6 +138,13 @@ def test_a_hostile_name_is_a_name_in_a_table_and_in_a_line(capsys):
 )
 def test_values_are_shown_in_words(shown, text):
     assert shown == text
+
+
+def test_the_day_when_it_is_full_says_whether_that_is_so_in_files():
+    full = {"full_at": "2026-12-24T17:00:00Z"}
+    told = "about 2026-12-24 18:00 CET, at the present growth"
+    assert _full(None, full) == told
+    assert _full(None, {**full, "full_in": "files"}) == f"in files {told}"
 
 
 def test_every_state_has_a_colour():
