@@ -38,12 +38,12 @@ def _possible(size: int) -> int:
 def format_size(size: int) -> str:
     """A size for people, to one decimal: `2.9 MiB`, `10 bytes`, `1 byte`."""
     if size < KIB:
-        return f"{size:,} byte" if size == 1 else f"{size:,} bytes"
+        return f"{size} byte" if size == 1 else f"{size} bytes"
     shown = ""
     for unit, factor in _SHOWN_UNITS:
         # Halves go up, as in the pages' scripts: static/locale.js, static/hub.js.
         tenths = (20 * size + factor) // (2 * factor)
-        shown = f"{tenths // 10:,}.{tenths % 10} {unit}"
+        shown = f"{tenths // 10}.{tenths % 10} {unit}"
         # Never `1024.0 KiB`, which is 1.0 MiB.
         if tenths < 10 * KIB:
             break

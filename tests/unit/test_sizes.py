@@ -44,11 +44,11 @@ def test_a_seven_wide_size_is_seven_wide(size):
     [
         (0, "0 bytes"),
         (1, "1 byte"),
-        (1023, "1,023 bytes"),
+        (1023, "1023 bytes"),
         (1024, "1.0 KiB"),
         (1280, "1.3 KiB"),
         (1024**2 - 1, "1.0 MiB"),
-        (1024**3 - 1024**2, "1,023.0 MiB"),
+        (1024**3 - 1024**2, "1023.0 MiB"),
         (3_000_000, "2.9 MiB"),
         (200 * GIB, "200.0 GiB"),
         (1536 * GIB, "1.5 TiB"),
@@ -61,7 +61,7 @@ def test_people_read_sizes_with_a_unit(size, shown):
 
 @given(st.integers(0, 1023 * 1024**5) | st.integers(10, 59).map(lambda n: 2**n - 1))
 def test_a_size_is_never_as_many_of_a_unit_as_make_the_next_one(size):
-    assert not format_size(size).startswith(("1024.0", "1,024.0"))
+    assert not format_size(size).startswith("1024.0")
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,14 @@
 
   const size = (bytes) => {
     const format = (number, digits) =>
-      new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits })
-        .format(number);
+      new Intl.NumberFormat(locale, {
+        minimumFractionDigits: digits,
+        maximumFractionDigits: digits,
+        useGrouping: false,
+      }).format(number);
     if (bytes < 1024) return `${format(bytes, 0)} ${bytes === 1 ? "byte" : "bytes"}`;
     let step = 0;
-    // Never "1,024.0 KiB", which is 1.0 MiB; as in locale.js, which the hub's pages do not have.
+    // Never "1024.0 KiB", which is 1.0 MiB; as in locale.js, which the hub's pages do not have.
     for (bytes /= 1024; bytes >= 1023.95 && step < UNITS.length - 1; step += 1) bytes /= 1024;
     return `${format(bytes, 1)} ${UNITS[step]}`;
   };

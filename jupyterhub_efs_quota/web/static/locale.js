@@ -6,10 +6,14 @@
 const efsQuota = (() => {
   const locale = navigator.languages?.length ? [...navigator.languages] : undefined;
   const whole = new Intl.NumberFormat(locale);
-  const tenths = new Intl.NumberFormat(locale, {
-    minimumFractionDigits: 1,
-    maximumFractionDigits: 1,
-  });
+  // Without a mark of thousands, as in quota/sizes.py: tables at a terminal are narrow.
+  const digits = (count) =>
+    new Intl.NumberFormat(locale, {
+      minimumFractionDigits: count,
+      maximumFractionDigits: count,
+      useGrouping: false,
+    });
+  const [ones, tenths] = [digits(0), digits(1)];
   const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
   // A day that is the same for everybody, as `2026-11-22`, is no moment: it begins in no zone.
@@ -18,9 +22,9 @@ const efsQuota = (() => {
 
   const number = (count) => whole.format(count);
   const size = (bytes) => {
-    if (bytes < 1024) return `${number(bytes)} ${bytes === 1 ? "byte" : "bytes"}`;
+    if (bytes < 1024) return `${ones.format(bytes)} ${bytes === 1 ? "byte" : "bytes"}`;
     let step = 0;
-    // Never "1,024.0 KiB", which is 1.0 MiB.
+    // Never "1024.0 KiB", which is 1.0 MiB.
     for (bytes /= 1024; bytes >= 1023.95 && step < units.length - 1; step += 1) bytes /= 1024;
     return `${tenths.format(bytes)} ${units[step]}`;
   };
