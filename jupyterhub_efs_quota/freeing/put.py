@@ -70,7 +70,10 @@ def _put_without_link(source: int, name: bytes, target: int, new_name: bytes) ->
 
 def _same(source: int, name: bytes, target: int, new_name: bytes) -> bool:
     one = os.stat(name, dir_fd=source, follow_symlinks=False)
-    other = os.stat(new_name, dir_fd=target, follow_symlinks=False)
+    try:
+        other = os.stat(new_name, dir_fd=target, follow_symlinks=False)
+    except FileNotFoundError:
+        return False  # whoever had the name has given it up again
     return identity(one) == identity(other)
 
 

@@ -7,7 +7,6 @@ done for each of them that can be done once. Values are what columns hold: times
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,7 +28,6 @@ from sqlalchemy import (
     column,
     func,
     insert,
-    literal_column,
     or_,
     select,
 )
@@ -132,8 +130,8 @@ def _put(
     if not rows:
         return
     compiled = _statement(connection.dialect, table, tuple(rows[0]), change)
-    if _in_json(connection.dialect):
-        connection.exec_driver_sql(str(compiled), {"rows": json.dumps(rows, default=_base64)})
+    if _in_json(connection.dialect, table):
+        connection.exec_driver_sql(str(compiled), {"rows": json.dumps(rows)})
         return
     _execute(connection, compiled, rows)
 
@@ -147,7 +145,7 @@ def _statement(
 ) -> Any:
     """The statement that puts rows with these columns into a table."""
     statement: Any
-    if _in_json(dialect):
+    if _in_json(dialect, table):
         statement = _from_json(table, names)
     else:
         of = postgresql if dialect.name == "postgresql" else sqlite
@@ -163,32 +161,24 @@ def _statement(
     return statement.compile(dialect=dialect, column_keys=list(names))
 
 
-def _in_json(dialect: Dialect) -> bool:
-    """Whether all rows go as one value: PostgreSQL then answers once, not for each row."""
-    return dialect.name == "postgresql"
+def _in_json(dialect: Dialect, table: Table) -> bool:
+    """Whether all rows go as one value.
 
-
-def _base64(value: bytes) -> str:
-    """Bytes as JSON takes them; `_from_json` takes them out of it."""
-    return b64encode(value).decode()
+    PostgreSQL then answers once, not for each row. JSON knows no bytes: as base64 they would
+    take twice as long as row by row.
+    """
+    bytes_ = any(isinstance(each.type, LargeBinary) for each in table.c)
+    return dialect.name == "postgresql" and not bytes_
 
 
 def _from_json(table: Table, names: Sequence[str]) -> Any:
     columns = [table.c[name] for name in names]
-    kinds = [column(each.name, _in_json_as(each)) for each in columns]
+    kinds = [column(each.name, _stored(each)) for each in columns]
     given = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON))
-    rows = given.table_valued(*kinds).render_derived(with_types=True)
-    values = [
-        func.decode(rows.c[each.name], literal_column("'base64'"))
-        if isinstance(each.type, LargeBinary)
-        else rows.c[each.name]
-        for each in columns
-    ]
-    return postgresql.insert(table).from_select(columns, select(*values))
+    source = select(given.table_valued(*kinds).render_derived(with_types=True))
+    return postgresql.insert(table).from_select(columns, source)
 
 
-def _in_json_as(column: Column[Any]) -> Any:
-    """The type of a column's values in JSON; moments come as the numbers that are stored."""
-    if isinstance(column.type, LargeBinary):
-        return Text()
+def _stored(column: Column[Any]) -> Any:
+    """The type of a column; moments come as the numbers that they are stored as."""
     return BigInteger() if isinstance(column.type, Moment) else column.type

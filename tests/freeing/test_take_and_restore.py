@@ -161,6 +161,23 @@ def test_restoring_works_where_there_are_no_hard_links(place, errand, monkeypatc
     assert (place.path / "a (restored)").read_bytes() == b"first"
 
 
+def test_a_name_that_is_given_up_at_that_moment_ends_no_restoring(place, errand, monkeypatch):
+    place.file("a", b"first")
+    note, link = taken(place, errand, b"a"), os.link
+    place.file("a", b"second")
+
+    def give_it_up(*args, **kwargs):
+        try:
+            link(*args, **kwargs)
+        except FileExistsError:
+            (place.path / "a").unlink()
+            raise
+
+    monkeypatch.setattr(put.os, "link", give_it_up)
+    assert restored(place, note.key) == (b"a (restored)",)
+    assert (place.path / "a (restored)").read_bytes() == b"first"
+
+
 def test_what_is_not_there_is_said_to_be_gone_and_leaves_nothing(place, errand):
     with pytest.raises(NotThere):
         taken(place, errand, b"no such")

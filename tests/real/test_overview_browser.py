@@ -26,7 +26,7 @@ from .test_browser import (  # noqa: F401 - the fixture is used by its name
     complaints,
     findings,
 )
-from .visits import visits
+from .visits import LOOKS, visits
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 USERS = {"anna": 12_000, "bert@example.org": 9_500, "carl": 4_000}
@@ -151,12 +151,12 @@ async def test_who_is_no_administrator_is_refused(visit):
 
 
 @pytest.mark.skipif(not AXE, reason="needs axe-core: AXE_CORE names its script")
-@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("light", 1280), ("dark", 1280)])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 async def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
     visit, site, scheme, width
 ):
     page = await visit(color_scheme=scheme, viewport={"width": width, "height": 900})
-    for path in ("overview", "overview/settings"):
+    for path in ("overview", "overview/settings", "jobs"):
         await page.goto(public_url(site, path=f"services/efs-quota/{path}"))
         if folder := os.environ.get("PICTURES"):
             name = f"{path.replace('/', '-')}-{width}-{scheme}.png"
