@@ -53,6 +53,7 @@ async def site(tmp_path_factory):
     """A hub with a few users; one has no home, one folder has no user."""
     tmp = tmp_path_factory.mktemp("overview")
     config = hub_config(tmp, monitor_period_secs=1, reaper_period_secs=1)
+    config.Spawner.options_form = '<label>Size <input name="size"></label>'
     for name, size in {**USERS, HOSTILE: 300, "admin": 5}.items():
         fill(tmp / "users" / escape(name), size)
     fill(tmp / "users" / "gone <i>", 1)
@@ -148,6 +149,19 @@ async def test_who_is_no_administrator_is_refused(visit):
     page = await visit("carl")
     assert "administrators" in await page.inner_text("main")
     assert await page.query_selector("nav a:has-text('Overview')") is None
+
+
+async def test_a_spawn_page_with_options_shows_the_bar_above_them(visit, site):
+    page = await visit()
+    await page.goto(public_url(site, path="hub/spawn"))
+    await page.wait_for_selector("#efs-quota-bar:not([hidden])")
+    assert "5 bytes of 9.8 KiB" in await page.inner_text("#efs-quota-bar")
+    tops = [
+        await page.evaluate("css => document.querySelector(css).getBoundingClientRect().top", css)
+        for css in ("#efs-quota-bar", "#spawn_form")
+    ]
+    assert tops[0] < tops[1], "the bar is not above the form"
+    assert complaints(page) == []
 
 
 @pytest.mark.skipif(not AXE, reason="needs axe-core: AXE_CORE names its script")
