@@ -61,6 +61,8 @@ log = logging.getLogger(__name__)
 _PARENT_POLL_MS = 1000
 # How often there is a look at all jobs, for the metrics.
 _JOBS_SECS = 30.0
+# The loops without which users' figures grow old: also where the store or the hub is away.
+_KEEP_FIGURES = (MONITOR, REAPER, RESCUE)
 # Whoever sends more is cut off. What is asked of us is a few lines.
 MOST_BODY_BYTES = 1024 * 1024
 
@@ -136,6 +138,11 @@ class Service:
         of_history = self._history.trouble if self._history is not None else None
         return [*of_loops, *self._wanting, *(each for each in (of_file, of_history) if each)]
 
+    def figures_old(self) -> bool:
+        """Whether users' figures may be old: by no fault of the history or of what others read."""
+        keep = (loop for loop in self._loops if loop.name in _KEEP_FIGURES)
+        return self._wrong is not None or any(loop.trouble for loop in keep)
+
     def _build(self) -> Parts:
         board = Board()
         self._history = self._open_history(board)
@@ -172,6 +179,7 @@ class Service:
             remeasure=remeasure,
             templates=load_templates(),
             trouble=self.trouble,
+            figures_old=self.figures_old,
             clock=rooms.clock,
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,

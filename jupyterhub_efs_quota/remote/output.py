@@ -21,6 +21,7 @@ _STATES = {
     "violation": "red",
     "lockout": "bold red",
     "timed-out": "magenta",
+    "no-quota": "dim",
 }
 Cell = str | Text
 

@@ -12,11 +12,12 @@ from enum import Enum
 
 from ..quota.ahead import Foresight, expected_full
 from ..quota.judge import judge
-from ..quota.limits import Limits, reset, settle
+from ..quota.limits import Limits, settle
 from ..quota.record import Record, State, replace
 from ..quota.sizes import format_size
 from ..quota.times import date_of
 from .change import amount
+from .own_quota import after_end
 from .rules import Rule, Ruled, rules_of, which_rule
 
 
@@ -298,7 +299,7 @@ def _quota_ends(case: _Case) -> Iterator[Turn]:
     if case.groups is None and case.limits.by_group(record.user):
         return
     limit = case.limits.limit_for(record.user, case.groups or ())
-    after = judge(reset(record, limit), record.quota_until, case.grace_secs)
+    after = after_end(record, limit, record.quota_until, case.grace_secs)
     said = (
         f"At {_time(record.quota_until)} the quota set by hand ends: then it is {amount(after)},"
         f" and with what the home holds now the state is {after.quota_state.value}."

@@ -43,13 +43,11 @@ class Rule:
 
 def which_rule(record: Record) -> Ruled:
     """The quota on record and the rule that gave it."""
-    said = f"{record.user} may hold {amount(record)}: {_origin(record)}."
+    said = origin(record)
     if record.quota_until is not None:
         said += f" It ends at {record.quota_until:%Y-%m-%d %H:%M} UTC."
     if record.quota_reason:
         said += f" The reason given: {record.quota_reason}"
-    if not record.quota_enabled:
-        said += " But it is not enforced: quota_enabled is false in the control file."
     return Ruled(
         record.quota_bytes,
         record.quota_files or 0,
@@ -59,6 +57,14 @@ def which_rule(record: Record) -> Ruled:
         record.quota_enabled,
         said,
     )
+
+
+def origin(record: Record) -> str:
+    """Which quota is on record, and which rule gave it; not until when, nor why."""
+    said = f"{record.user} may hold {amount(record)}: {_origin(record)}."
+    if not record.quota_enabled:
+        said += " But it is not enforced: quota_enabled is false in the control file."
+    return said
 
 
 def rules_of(record: Record, groups: Collection[str] | None, limits: Limits) -> Iterator[Rule]:

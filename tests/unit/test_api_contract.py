@@ -8,11 +8,12 @@ from jupyterhub_efs_quota.history.events import Action, Run
 from jupyterhub_efs_quota.history.reading import Point, StateChange
 from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.quota.ahead import Lock
-from jupyterhub_efs_quota.quota.limits import Limits
+from jupyterhub_efs_quota.quota.limits import Limit, Limits
 from jupyterhub_efs_quota.quota.record import Record
 from jupyterhub_efs_quota.users import as_json
 from jupyterhub_efs_quota.users.change import Change
 from jupyterhub_efs_quota.users.explain import explain
+from jupyterhub_efs_quota.users.own_quota import own_quota
 from jupyterhub_efs_quota.web.api.contract import OPERATIONS, document
 from jupyterhub_efs_quota.web.api.handlers import ANSWERS
 from jupyterhub_efs_quota.web.api.schemas import SCHEMAS
@@ -30,6 +31,8 @@ WHOLE_RECORD = Record(
     extra={"note": 1},
 )  # fmt: skip
 ROW = Row(HubUser("homer", groups=("a",)), WHOLE_RECORD, {"Reaper": Problem("bad", "store")})
+OWN = own_quota(WHOLE_RECORD, Limit(1, 1), NOW, 0)
+USER = as_json.user_json(ROW, own=OWN)
 POINT = Point(NOW, 1, 2, None, 1, None, 1, 1, 0, True, False, 0.5)
 ACTION = Action("quota-changed", "homer", NOW, "admin", before='{"quota_bytes": 1}', until=NOW)
 
@@ -50,6 +53,7 @@ def test_every_operation_is_answered_and_nothing_else_is():
         ("Row", as_json.row_json(ROW, 5)),
         ("Row", as_json.row_json(Row(HubUser("new", groups=None)))),
         ("User", as_json.user_json(ROW)),
+        ("User", USER),
         ("User", as_json.user_json(Row(HubUser("new")), measuring=True)),
         ("User", as_json.user_json(ROW, lock=Lock(NOW, sure=True))),
         ("Rows", as_json.page_json([as_json.row_json(ROW)], 1, 1, 0)),
@@ -62,8 +66,8 @@ def test_every_operation_is_answered_and_nothing_else_is():
             as_json.happened_json(StateChange("homer", NOW, None, "lockout", "Reaper", 5, 1)),
         ),
         ("Run", as_json.run_json(Run("monitor", "host", NOW, NOW, counts={"users": 1}))),
-        ("QuotaChange", as_json.change_json(Change(None, WHOLE_RECORD), ROW)),
-        ("QuotaChange", as_json.change_json(Change(Record("homer"), WHOLE_RECORD), ROW)),
+        ("QuotaChange", as_json.change_json(Change(None, WHOLE_RECORD), USER)),
+        ("QuotaChange", as_json.change_json(Change(Record("homer"), WHOLE_RECORD), USER)),
     ],
 )
 def test_what_is_answered_is_as_the_contract_says(name, answer):

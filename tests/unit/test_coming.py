@@ -32,6 +32,12 @@ def weeks(a_day):
     return [Point(NOW - n * DAY, 9_000 - n * a_day, *rest) for n in range(14, -1, -1)]
 
 
+_NONE = (
+    *("problem", "plotly", "visitor", "administers", "trouble", "figures_old", "rescue"),
+    *("own_quota", "keeps_servers"),
+)
+
+
 @pytest.fixture
 def page():
     template = load_templates().get_template("mine.html")
@@ -43,7 +49,7 @@ def page():
             view=usage_view(record, NOW, keeps_servers=exempt),
             coming=_coming(record, told, NOW, foresight, exempt=exempt),
             **told,
-            **dict.fromkeys(("problem", "plotly", "visitor", "administers", "trouble", "rescue")),
+            **dict.fromkeys(_NONE),
             **dict.fromkeys(("said", "xsrf_token", "hub_prefix", "menu_text", "table_name"), ""),
             base_url="/",
             free="/free",

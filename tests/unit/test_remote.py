@@ -5,6 +5,7 @@ import time
 import pytest
 
 from jupyterhub_efs_quota.errors import SettingsError
+from jupyterhub_efs_quota.quota.standing import STANDINGS
 from jupyterhub_efs_quota.remote import output
 from jupyterhub_efs_quota.remote.command import pages
 from jupyterhub_efs_quota.remote.history import _remark, _value
@@ -139,6 +140,4 @@ def test_values_are_shown_in_words(shown, text):
 
 
 def test_every_state_has_a_colour():
-    from jupyterhub_efs_quota.quota.record import State
-
-    assert set(output._STATES) == {state.value for state in State}
+    assert set(output._STATES) == set(STANDINGS)
