@@ -145,6 +145,18 @@ async def test_who_has_no_record_yet_has_their_home_measured_the_first_time(
     assert (record.quota_bytes, record.quota_source) == (20 * GIB, "group:course")
 
 
+async def test_a_lead_has_the_home_of_a_member_measured_the_first_time(
+    make_pages, history, remeasure, home_of
+):
+    home_of("bert", 5_000)
+    pages = make_pages(history, remeasure=remeasure)
+    pages.parts.board.saw(HubUser("bert", groups=("course",)), None, by="Monitor")
+    page = await pages.page("users/bert", "teacher")
+    assert page.find(id="measure").text == "Measure now"
+    page = await pages.follow(await pages.post("users/bert/measure", "teacher"), "teacher")
+    assert page.find(id="used").text == "4.9 KiB" and page.find(id="quota").text == "20.0 GiB"
+
+
 async def test_over_the_api_a_home_is_measured_the_first_time_too(
     make_pages, history, remeasure, home_of
 ):
