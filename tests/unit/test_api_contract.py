@@ -10,6 +10,7 @@ from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.quota.ahead import Lock
 from jupyterhub_efs_quota.quota.limits import Limit, Limits
 from jupyterhub_efs_quota.quota.record import Record
+from jupyterhub_efs_quota.quota.sizes import MOST
 from jupyterhub_efs_quota.users import as_json
 from jupyterhub_efs_quota.users.change import Change
 from jupyterhub_efs_quota.users.explain import explain
@@ -17,6 +18,7 @@ from jupyterhub_efs_quota.users.own_quota import own_quota
 from jupyterhub_efs_quota.web.api.contract import OPERATIONS, document
 from jupyterhub_efs_quota.web.api.handlers import ANSWERS
 from jupyterhub_efs_quota.web.api.schemas import SCHEMAS
+from jupyterhub_efs_quota.web.api.values import Size
 from jupyterhub_efs_quota.web.api.visitor import ADMIN, MANAGE, READ, visitor_of
 
 from ..conftest import NOW
@@ -169,3 +171,11 @@ def test_who_sees_all_is_no_lead(scopes):
 def test_a_lead_knows_the_groups_of_their_scopes_and_no_others():
     asks = visitor(f"{READ}!group=a", f"{MANAGE}!group=b", "other!group=c", f"{READ}!user=group=d")
     assert asks.groups == {"a", "b"}
+
+
+def test_a_number_of_bytes_in_a_query_may_be_as_large_as_the_contract_says():
+    assert Size().schema["anyOf"][0]["maximum"] == MOST
+    assert Size().read(str(MOST)) == MOST
+    for wrong in (str(MOST + 1), "-1", "²", "1e3", "9" * 40):
+        with pytest.raises(ValueError):
+            Size().read(wrong)
