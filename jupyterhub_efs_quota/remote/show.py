@@ -128,7 +128,8 @@ def _usage(record: dict[str, Any], share: dict[str, Any] | None) -> str:
         return "not known yet"
     parts = [size(record["actual_bytes"])]
     if share is not None:
-        what = "files" if share["of"] == "files" else "quota"
+        of_bytes = "space" if record.get("quota_files") else "quota"
+        what = "files" if share["of"] == "files" else of_bytes
         parts.append(f"{percent(share['fraction'])} of the {what}")
     if record.get("usage_files") is not None:
         most = record.get("quota_files") if record["quota_enabled"] else None

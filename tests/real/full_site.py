@@ -199,4 +199,6 @@ class FullSite(Site):
 
 
 CELL = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": []}
-NOTEBOOK = json.dumps({"cells": [{**CELL, "source": ""}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+NOTEBOOK = json.dumps(
+    {"cells": [{**CELL, "source": ""}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+)

@@ -111,6 +111,17 @@ async def test_a_lockout_by_files_is_told_as_the_share_of_files(pages):
     assert own.has_attr("data-of-files")
 
 
+async def test_where_there_is_a_limit_on_files_a_share_of_space_is_said_to_be_one(pages):
+    pages.put("anna", ("course",), usage_files=10, quota_files=1_000, fraction_used=0.3)
+    page = await pages.page("", "anna")
+    assert page.find(id="share").text == "30 % of the space"
+    page = await pages.page("users?q=anna", "admin")
+    cells = [cell.text.strip() for cell in page.select("#users tbody td")]
+    assert "30 % of the space" in cells and "10 of 1,000" in cells
+    pages.put("anna", ("course",), usage_files=10, fraction_used=0.3)
+    assert (await pages.page("", "anna")).find(id="share").text == "30 %"
+
+
 async def test_without_a_limit_on_files_the_bar_says_nothing_of_them(pages):
     pages.put("anna", usage_files=7)
     own = (await pages.page("bar", "anna")).find(id="own")
