@@ -199,6 +199,12 @@ class FullSite(Site):
 
 
 CELL = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": []}
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 NOTEBOOK = json.dumps(
-    {"cells": [{**CELL, "source": ""}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    {
+        "cells": [{**CELL, "source": ""}],
+        "metadata": {"kernelspec": KERNEL},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 )
