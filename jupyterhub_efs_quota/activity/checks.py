@@ -65,10 +65,9 @@ class Recent:
         """See `reading.job_runs`."""
         return {"outcomes": _RAN, "limit": _LAST}
 
-    def too_early(self, runs: Sequence[Run], now: datetime, began: datetime | None) -> bool:
-        """Whether there was no time yet to run, if anything is on record since `began` only."""
-        early = began is None or began > now - timedelta(minutes=self.minutes)
-        return self.patient and not runs and early
+    def too_early(self, now: datetime, began: datetime | None) -> bool:
+        """Whether there was no time yet to run, if all that is on record is since `began`."""
+        return began is None or began > now - timedelta(minutes=self.minutes)
 
     def failure(self, runs: Sequence[Run], now: datetime) -> str | None:
         """What is wrong, or None."""

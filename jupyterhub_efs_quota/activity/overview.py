@@ -113,10 +113,14 @@ class Overview:
         now = self._clock()
         wanted = check.wanted(now)
         runs = asked(self._history).job_runs(place.job, host=place.host, **wanted)
-        if isinstance(check, Recent) and check.patient and not runs:
-            if check.too_early(runs, now, asked(self._history).began()):
-                return Verdict(name, place)
+        if self._too_early(check, runs, now):
+            return Verdict(name, place)
         return Verdict(name, place, check.failure(runs, now))
+
+    def _too_early(self, check: Check, runs: Sequence[Run], now: datetime) -> bool:
+        if not isinstance(check, Recent) or not check.patient or runs:
+            return False
+        return check.too_early(now, asked(self._history).began())
 
     def _job(self, name: str, note: str | None, verdicts: Sequence[Verdict]) -> Job:
         history = asked(self._history)

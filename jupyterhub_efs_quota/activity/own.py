@@ -43,7 +43,7 @@ def checks_in_force(settings: EFSQuota) -> dict[str, tuple[Check, ...]]:
         for job, secs in periods(settings).items()
         if job not in named and job != RESCUE
     )
-    return {**found, RECENT: (*own, *found.get(RECENT, ()))} if own else found
+    return {**found, RECENT: (*found.get(RECENT, ()), *own)} if own else found
 
 
 def _minutes(period_secs: float) -> float:

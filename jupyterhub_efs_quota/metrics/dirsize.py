@@ -35,7 +35,9 @@ _MOST_KEPT = 200_000
 class Dirsize:
     """Renders the series. With a `key`, homes have pseudonyms in place of their names."""
 
-    def __init__(self, directories: Directories, trees: KnownTrees, key: bytes | None = None) -> None:
+    def __init__(
+        self, directories: Directories, trees: KnownTrees, key: bytes | None = None
+    ) -> None:
         self._directories = directories
         self._trees = trees
         self._key = key

@@ -16,7 +16,11 @@ def families(counts: Counts | None) -> Iterator[Metric]:
         return
     for name, text, value in (
         ("written", "Events that the history database has", counts.written),
-        ("lost", "Events that found no room while it was away, or that it does not take", counts.lost),
+        (
+            "lost",
+            "Events that found no room while it was away, or that it does not take",
+            counts.lost,
+        ),
     ):
         yield CounterMetricFamily(f"{PREFIX}history_{name}_events", text, value=value)
     yield CounterMetricFamily(

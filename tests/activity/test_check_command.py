@@ -129,7 +129,7 @@ def test_the_checks_that_the_settings_name_are_made(ran, config):
         "    'time': {'job': 'backup', 'last_runs': 5, 'most_mean_secs': 10},\n"
         "}\n"
     )
-    ran(("backup", "store1", 10))
+    ran(*((name, "store1", 10) for name in ("backup", "monitor", "reaper")))
     done = check(config, "--nagios")
     assert (done.returncode, done.stdout) == (2, "Scripts failed to run: *:backup\n")
     done = check(config)
@@ -144,10 +144,12 @@ def test_without_arguments_and_settings_there_is_nothing_to_check(ran, sqlite_ur
     assert (done.returncode, done.stdout) == (3, f"{MUST}\n")
 
 
-def test_our_own_loops_are_checked_without_a_word_in_the_settings(ran, config):
-    # On the day of the first start nothing can have run.
+def test_our_own_loops_are_checked_without_a_word_in_the_settings(request, config):
+    # The history is made at this moment: nothing can have run.
+    assert activity("run", f"--config={config}", "other", "--", "true").returncode == 0
     done = check(config, "--nagios")
     assert (done.returncode, done.stdout) == (0, "All scripts ran as expected\n")
+    ran = request.getfixturevalue("ran")
     ran(("monitor", "hub", 200), ("reaper", "hub", 20))
     done = check(config)
     assert done.returncode == 2

@@ -92,7 +92,13 @@ async def test_a_service_that_starts_shows_the_ages_of_homes_that_it_has_not_wal
     monkeypatch.setattr(recall, "AT_ONCE", 2)
     board = Board()
     for number in range(5):
-        measure(history, NOW, f"user{number}", usage=walked(number, 100 + number, dirs=10), usage_files=3)
+        measure(
+            history,
+            NOW,
+            f"user{number}",
+            usage=walked(number, 100 + number, dirs=10),
+            usage_files=3,
+        )
     assert history.flush(20)
     board.remember(history._ask(reading.last_records))
     board.keep_only(f"user{number}" for number in range(5))

@@ -518,3 +518,19 @@ def test_the_pace_of_the_walks_is_shown_once_the_store_has_answered(shown):
         "store_latency_seconds 0.5",
         "store_usual_latency_seconds 0.002",
     }
+
+
+def test_what_becomes_of_the_history_is_counted_and_without_one_nothing_is_said(shown):
+    from jupyterhub_efs_quota.history.recorder import Counts
+
+    told = Exposition(
+        shown.counted, shown.board, list, list, history=lambda: Counts(100, 20, lost=3, gaps=2)
+    )
+    lines = set(told.render().decode().splitlines())
+    assert {
+        f"{PREFIX}history_written_events_total 100.0",
+        f"{PREFIX}history_waiting_events 20.0",
+        f"{PREFIX}history_lost_events_total 3.0",
+        f"{PREFIX}history_gaps_total 2.0",
+    } <= lines
+    assert not {name for name, _ in shown.samples() if "history" in name}

@@ -70,7 +70,9 @@ def look(place: Place) -> Iterator[Finding]:
 def _need_not(root: _At) -> Finding:
     """Nothing is deleted: the service does not write there."""
     if root.read_only:
-        return ok(HOMES, f"{root.path} is mounted read-only, as is right while allow_delete is off.")
+        return ok(
+            HOMES, f"{root.path} is mounted read-only, as is right while allow_delete is off."
+        )
     return ok(HOMES, f"{root.path} is only read, since allow_delete is off.")
 
 
@@ -147,7 +149,7 @@ def _own(limbo: Path, there: _At, uid: int) -> Finding | None:
 
 
 def _better(settings: EFSQuota, root: _At, homes: Sequence[_At]) -> str:
-    """The line that puts limbo where all homes are, or does without where there is no such place."""
+    """The line that puts limbo where all homes are; where there is no such place, does without."""
     for place in (root, homes[0]):
         above = place.path if place is root else place.point
         usable = not _in_a_home(settings, above / _NAME)
