@@ -36,8 +36,9 @@ def quotas(
 ) -> dict[str, Any]:
     """The document: one entry for each user whose home was measured.
 
-    `among`: all users, where `rows` are those of them whom somebody may see. Every entry is complete, or the reader would drop all of that user's. Who was never
-    measured has none: a usage of 0 would be a wrong number.
+    `among`: all users, where `rows` are those of them whom somebody may see. Every entry is
+    complete, or the reader would drop all of that user's. Who was never measured has none: a
+    usage of 0 would be a wrong number.
     """
     rows = list(rows)
     homes = Counter(directories.of(row) for row in (rows if among is None else among))
