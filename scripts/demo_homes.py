@@ -33,7 +33,7 @@ class DemoUser:
 
 
 USERS = (
-    DemoUser("alice", 5, "ok", "has a server", a_day_mib=0.05),
+    DemoUser("alice", 5, "ok", "has a server, and leads the group research", a_day_mib=0.05),
     DemoUser(
         "bob", 19, "nearing-limit", "has a server, and is warned while it starts", a_day_mib=0.09
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -79,6 +79,7 @@ def look_around(base: str, homes: Path, passwords: dict[str, str]) -> None:
     _own_page(alice, "ok")
     _all_users(Visitor(base, ADMIN, passwords[ADMIN]))
     _all_users(Visitor(base, "erin", passwords["erin"]))
+    _my_group(alice)
     _stopped(alice, homes)
     _refused(alice)
 
@@ -122,14 +123,22 @@ def _own_page(visitor: Visitor, state: str) -> None:
 
 
 def _all_users(visitor: Visitor) -> None:
+    shown = _table(visitor, {user.name: user.state for user in USERS})
+    print(f"{visitor.name} sees all users: {shown}")
+
+
+def _my_group(visitor: Visitor) -> None:
+    shown = _table(visitor, {user.name: user.state for user in USERS if user.name == "grace"})
+    print(f"{visitor.name} leads the group research, and sees its members: {shown}")
+
+
+def _table(visitor: Visitor, wanted: Mapping[str, str]) -> str:
     page = visitor.get("/services/efs-quota/users")
     row = r'<bdi>(\w+)</bdi>.*?<td><span class="badge[^>]*>([^<]*)</span>'
     shown = dict(re.findall(row, page.text, re.DOTALL))
-    wanted = {user.name: user.state for user in USERS}
     if page.status_code != 200 or shown != wanted:
         raise DemoError(f"the table that {visitor.name} sees is {shown} ({page.status_code})")
-    states = ", ".join(f"{name} {state}" for name, state in shown.items())
-    print(f"{visitor.name} sees all users: {states}")
+    return ", ".join(f"{name} {state}" for name, state in shown.items())
 
 
 def _stopped(visitor: Visitor, homes: Path) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ SERVICE = "/services/efs-quota/"
 
 @dataclass(frozen=True)
 class Picture:
-    """A page as a user sees it: `path` below the hub, `click` what is clicked there, in order.
+    """A page as a user sees it: `path` below the hub, and what is done there first.
 
-    `ready`: what is on the page when it is all there. `down_to`: how much of it is taken: down
-    to the end of this element, or as much as a screen shows (""), or all of it ("all").
-    `sizes` and `schemes`: in which it is taken.
+    `fill`: what is written into which field; `click`: what is clicked then, in order. `ready`:
+    what is on the page when it is all there. `down_to`: how much of it is taken: down to the
+    end of this element, or as much as a screen shows (""), or all of it ("all"). `sizes` and
+    `schemes`: in which it is taken.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Picture:
     path: str
     ready: str = "h1"
     click: Sequence[str] = ()
+    fill: Mapping[str, str] = field(default_factory=dict)
     down_to: str = "all"
     sizes: Sequence[str] = ("wide", "narrow")
     schemes: Sequence[str] = ("light", "dark")
@@ -58,7 +60,16 @@ PICTURES = (
     ),
     Picture("users", "admin", f"{SERVICE}users", down_to=""),
     Picture("user", "admin", f"{SERVICE}users/carol", _DRAWN),
-    Picture("users-lead", "erin", f"{SERVICE}users", down_to=""),
+    Picture(
+        "plan",
+        "admin",
+        f"{SERVICE}users",
+        "#confirm",
+        ["#all-yes", "#preview"],
+        {"#size": "25 MiB", "#reason": "A smaller store from January on"},
+    ),
+    Picture("my-group", "alice", f"{SERVICE}users", down_to=""),
+    Picture("member", "alice", f"{SERVICE}users/grace"),
     Picture("overview", "admin", f"{SERVICE}overview", _SLIDER, down_to="#what-if"),
     Picture("overview-whole", "admin", f"{SERVICE}overview", _SLIDER),
     Picture("settings", "admin", f"{SERVICE}overview/settings", down_to=""),
@@ -86,6 +97,12 @@ SHOWN = {
     "mine-bob-wide-light": "my-storage",
     "refused-wide-light": "refused",
     "users-wide-light": "all-users",
+    "user-wide-light": "user",
+    "plan-wide-light": "change-quotas",
+    "my-group-wide-light": "my-group",
+    "jobs-wide-light": "jobs",
+    "mine-carol-wide-light": "locked-out",
+    "settings-wide-light": "settings",
     "overview-wide-light": "overview",
     "hub-home-wide-light": "hub-home",
     "free-carol-wide-light": "free-space",
@@ -116,6 +133,8 @@ def log_in(page: Page, base: str, user: str, password: str) -> None:
 def take(page: Page, base: str, picture: Picture, path: Path) -> None:
     """Go there, do what is to be done, and take the picture."""
     page.goto(base + picture.path)
+    for where, text in picture.fill.items():
+        page.fill(where, text)
     for what in picture.click:
         page.click(what)
     page.wait_for_selector(picture.ready, state="attached")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from ..board import Row
 from ..errors import CannotChange, WishError
@@ -40,8 +41,7 @@ class Many:
     percent: int = 0
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """What is shown of a record: the quota, and the state under it."""
 
     bytes: int
@@ -56,8 +56,7 @@ class Standing:
         return self.enforced and self.state is State.LOCKOUT
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """What would become of one user's quota. `used` is None for who was never measured."""
 
     name: str

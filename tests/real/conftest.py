@@ -103,11 +103,20 @@ async def stop_hub(hub):
     AsyncHTTPClient().close()
 
 
-@pytest.fixture(scope="session", params=[False, True], ids=["http", "ssl"])
+def pytest_generate_tests(metafunc):
+    """What does not go between hub and service is the same over either: it is tried over one."""
+    if "hub" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("over_both")
+        over = ["http", "ssl"] if both else ["http"]
+        metafunc.parametrize("hub", over, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 async def hub(request, tmp_path_factory):
-    tmp = tmp_path_factory.mktemp("hub")
+    """The hub that most tests share: over HTTP, or with `internal_ssl`."""
+    tmp, ssl = tmp_path_factory.mktemp("hub"), request.param == "ssl"
     fill(tmp / "users" / "admin", 100)
-    hub = await start_hub(hub_config(tmp, request.param), tmp, request.param)
+    hub = await start_hub(hub_config(tmp, ssl), tmp, ssl)
     # Its first cycle sees no user of a test, then.
     await until(lambda: (record := hub.control.read("admin")) and record.measured)
     yield hub

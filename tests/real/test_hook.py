@@ -19,6 +19,8 @@ from jupyterhub_efs_quota.settings import EFSQuota
 from ..conftest import NOW, fill
 from .conftest import QUOTA, SERVICE, until
 
+pytestmark = pytest.mark.over_both
+
 OVER = 5 * QUOTA
 LOCKED = {
     "quota_bytes": QUOTA,

@@ -16,6 +16,8 @@ from ..ports import free_port
 from ..unit.test_docs import metrics_in_documentation
 from .conftest import QUOTA, SERVICE, hub_config, until
 
+pytestmark = pytest.mark.over_both
+
 METRICS = f"services/{SERVICE}/metrics"
 QUOTAS = f"services/{SERVICE}/api/open-ondemand/quotas"
 READ = "custom:efs-quota:read"

@@ -26,7 +26,7 @@ from .test_browser import (  # noqa: F401 - the fixture is used by its name
     complaints,
     findings,
 )
-from .visits import visits
+from .visits import LOOKS, visits
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 USERS = {"anna": 12_000, "bert@example.org": 9_500, "carl": 4_000}
@@ -53,6 +53,7 @@ async def site(tmp_path_factory):
     """A hub with a few users; one has no home, one folder has no user."""
     tmp = tmp_path_factory.mktemp("overview")
     config = hub_config(tmp, monitor_period_secs=1, reaper_period_secs=1)
+    config.Spawner.options_form = '<label>Size <input name="size"></label>'
     for name, size in {**USERS, HOSTILE: 300, "admin": 5}.items():
         fill(tmp / "users" / escape(name), size)
     fill(tmp / "users" / "gone <i>", 1)
@@ -150,13 +151,26 @@ async def test_who_is_no_administrator_is_refused(visit):
     assert await page.query_selector("nav a:has-text('Overview')") is None
 
 
+async def test_a_spawn_page_with_options_shows_the_bar_above_them(visit, site):
+    page = await visit()
+    await page.goto(public_url(site, path="hub/spawn"))
+    await page.wait_for_selector("#efs-quota-bar:not([hidden])")
+    assert "5 bytes of 9.8 KiB" in await page.inner_text("#efs-quota-bar")
+    tops = [
+        await page.evaluate("css => document.querySelector(css).getBoundingClientRect().top", css)
+        for css in ("#efs-quota-bar", "#spawn_form")
+    ]
+    assert tops[0] < tops[1], "the bar is not above the form"
+    assert complaints(page) == []
+
+
 @pytest.mark.skipif(not AXE, reason="needs axe-core: AXE_CORE names its script")
-@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("light", 1280), ("dark", 1280)])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 async def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
     visit, site, scheme, width
 ):
     page = await visit(color_scheme=scheme, viewport={"width": width, "height": 900})
-    for path in ("overview", "overview/settings"):
+    for path in ("overview", "overview/settings", "jobs"):
         await page.goto(public_url(site, path=f"services/efs-quota/{path}"))
         if folder := os.environ.get("PICTURES"):
             name = f"{path.replace('/', '-')}-{width}-{scheme}.png"

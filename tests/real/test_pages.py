@@ -2,8 +2,11 @@
 
 import re
 
+import pytest
 from bs4 import BeautifulSoup
 from jupyterhub.tests.utils import add_user, api_request, auth_header, public_url
+
+pytestmark = pytest.mark.over_both
 
 
 def url(hub, path=""):

@@ -22,7 +22,7 @@ from jupyterhub_efs_quota.remeasure import utcnow
 from ..conftest import come_about, fill
 from .conftest import QUOTA, hub_config, start_hub, stop_hub
 from .test_browser import AXE, CHROMIUM, browser, complaints, findings  # noqa: F401
-from .visits import visits
+from .visits import LOOKS, visits
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 MEMBERS = ("anna", "bert", "<b>cleo<b>")
@@ -238,8 +238,7 @@ async def test_all_of_it_works_without_javascript(course, visit, browser):  # no
 
 
 @pytest.mark.skipif(not AXE, reason="needs axe-core: AXE_CORE names its script")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 async def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
     course, visit, scheme, width
 ):
@@ -271,3 +270,8 @@ async def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
     await page.wait_for_selector("#treemap .slice")
     await page.eval_on_selector_all("main details", "all => all.forEach(e => e.open = true)")
     await look("user")
+    page = await visit("teacher", color_scheme=scheme, viewport={"width": width, "height": 900})
+    await table_of(page, course, MEMBERS)
+    await look("users-lead")
+    await page.goto(address(course, "users/nobody"))
+    await look("no-such-user")

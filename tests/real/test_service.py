@@ -21,6 +21,8 @@ from ..conftest import fill
 from ..ports import free_port
 from .conftest import QUOTA, hub_config, start_hub, stop_hub, until
 
+pytestmark = pytest.mark.over_both
+
 
 def processes_of(session_env):
     """The living processes that carry this mark in their environment."""

@@ -2,6 +2,9 @@
 
 from contextlib import asynccontextmanager
 
+# Widths and colours in which each page is looked at.
+LOOKS = [(320, "dark"), (1280, "light"), (3840, "light")]
+
 
 @asynccontextmanager
 async def visits(browser):
