@@ -7,10 +7,13 @@ Told by `Counted` of each measurement, and by `recall.py` of those before the st
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..history.trees import Tree
 from ..quota.usage import Usage
+
+if TYPE_CHECKING:
+    # The hub, whose hook counts too, loads no database.
+    from ..history.trees import Tree
 
 
 class Ages(NamedTuple):
