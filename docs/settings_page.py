@@ -65,10 +65,10 @@ LISTED = {"Int": "whole numbers", "Unicode": "names"}
 
 
 def settings() -> dict[str, TraitType[Any, Any]]:
-    """All settings, in the order in which they are defined."""
+    """All settings, subject by subject, in the order in which they are defined."""
     traits = EFSQuota.class_traits(config=True)
-    order = [name for name in vars(EFSQuota) if name in traits]
-    return {name: traits[name] for name in [*order, *sorted(traits.keys() - set(order))]}
+    subjects = EFSQuota.__mro__
+    return {name: traits[name] for each in subjects for name in vars(each) if name in traits}
 
 
 def kind(trait: TraitType[Any, Any]) -> str:

@@ -102,6 +102,10 @@ class FullSite(Site):
         trash = {"FileContentsManager": {"delete_to_trash": True}}
         (config / "jupyter_server_config.json").write_text(json.dumps(trash))
         (home / "notebook.ipynb").write_text(NOTEBOOK)
+        # Lab was here before: it has left its checkpoint, which a full home has no room for.
+        (home / ".ipynb_checkpoints").mkdir()
+        (home / ".ipynb_checkpoints" / "notebook-checkpoint.ipynb").write_text(NOTEBOOK)
+        (home / "unopened.ipynb").write_text(NOTEBOOK)
         fill_up(home)
         assert os.statvfs(home).f_bavail == 0
         return home
@@ -194,4 +198,13 @@ class FullSite(Site):
         return printed.strip()
 
 
-NOTEBOOK = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+CELL = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": []}
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+NOTEBOOK = json.dumps(
+    {
+        "cells": [{**CELL, "source": ""}],
+        "metadata": {"kernelspec": KERNEL},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+)

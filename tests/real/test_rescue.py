@@ -222,8 +222,29 @@ async def test_lab_opens_on_a_full_home_without_a_word_of_trouble(emptied, look)
         await page.wait_for_selector(".jp-Notebook")
     await picture(page, "lab")
     assert (await kept.value).ok
-    assert await page.locator(".jp-Dialog").all_inner_texts() == []
     assert os.statvfs(site.homes).f_bavail == 0
+    assert await page.locator(".jp-Dialog").all_inner_texts() == []
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+async def test_a_notebook_that_was_never_opened_opens_as_soon_as_there_is_room(emptied, look):
+    site = emptied
+    home = site.full("bart")
+    site.locked("bart")
+    page = await look("bart")
+    await page.click("#rescue-start")
+    await page.wait_for_url("**/user/bart/lab**", timeout=300_000)
+    await page.wait_for_selector(".jp-Launcher-body")
+    (home / "filler").unlink()
+
+    def checkpoint(answer):
+        return answer.request.method == "POST" and "unopened.ipynb/checkpoints" in answer.url
+
+    async with page.expect_response(checkpoint) as made:
+        await page.dblclick(".jp-DirListing-item:has-text('unopened.ipynb')")
+    assert (await made.value).ok
+    await page.wait_for_selector(".jp-Notebook")
+    assert await page.locator(".jp-Dialog").all_inner_texts() == []
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 
@@ -306,6 +307,11 @@ def test_help_all_names_every_setting(here):
     ran = here("monitor", "--help-all")
     for name in EFSQuota.class_trait_names(config=True):
         assert f"--EFSQuota.{name}=" in ran.out
+
+
+def test_help_all_shows_settings_as_those_of_one_section(here):
+    sections = re.findall(r"^(\w+\(.*\)) options$", here("monitor", "--help-all").out, re.M)
+    assert sections[-2:] == ["MonitorCommand(LoopCommand)", "EFSQuota(Configurable)"]
 
 
 def test_the_version_is_told(here):

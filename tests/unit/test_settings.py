@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from traitlets import HasTraits, TraitError
 from traitlets.config import Config
 
 from jupyterhub_efs_quota.errors import SettingsError
@@ -19,6 +20,10 @@ from jupyterhub_efs_quota.settings import (
     read_file,
     resolve,
 )
+
+
+# The classes of settings/subjects/.
+SUBJECTS = [each for each in EFSQuota.__mro__ if ".settings.subjects." in each.__module__]
 
 
 def config(**settings):
@@ -329,3 +334,38 @@ def test_rescues_that_could_not_work_are_an_error_where_they_are_offered(wrong, 
     resolve(Config({"EFSQuota": wrong}))
     with pytest.raises(SettingsError, match=said):
         resolve(Config({"EFSQuota": {**wrong, "on_lockout": "rescue"}}))
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_a_subject_is_no_section_that_users_could_set(subject):
+    c = Config({subject.__name__: {"default_quota": "5K", "home_root": "/elsewhere"}})
+    assert EFSQuota(config=c).trait_values(config=True) == EFSQuota().trait_values(config=True)
+
+
+def test_no_subject_hides_a_setting_or_a_check_of_another_one():
+    names = [name for each in SUBJECTS for name in set(vars(each)) - set(vars(HasTraits))]
+    assert {name for name in names if names.count(name) > 1} == set()
+    assert set(names) > set(EFSQuota.class_trait_names(config=True))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config_file",
+        "history_waiting",
+        "home_root",
+        "limbo",
+        "metrics_key_file",
+        "ood_quota_file",
+        "quota_control",
+        "rescue_directory",
+        "scan_file",
+        "scan_home_root",
+        "smtp_password_file",
+        "switched_off_file",
+    ],
+)
+def test_a_path_that_depends_on_where_a_process_runs_is_an_error(name):
+    for path in ("here", "/here/../there"):
+        with pytest.raises(TraitError, match=f"{name} must be an absolute path"):
+            EFSQuota(**{name: path})

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from ...errors import MeasureError
 from ..summary.part import Part
 from ..task import Task
 from .book import Book
-from .crew import Crew, Found, Start
+from .crew import Crew, Start
 
 # What is said besides paths.
 HUNGRY, IDLE, STOP = "hungry", "idle", "stop"
@@ -120,7 +119,8 @@ class Assisted:
         self._begun = False
         self.hungry = False
         self.stopped = False
-        self.several = False
+        # Nobody helps here to look at names.
+        self.look_together = None
         self.threads = 1
 
     def next(self) -> Start | None:
@@ -154,10 +154,6 @@ class Assisted:
             if time.monotonic() - self._told > _TELL_SECS:
                 self._told = time.monotonic()
                 self._tell.send(Counted(*self._book.counted()))
-
-    def look_at(self, handle: int, names: Sequence[str]) -> list[Found]:
-        """Nobody helps here."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """Stop as soon as the walker looks."""

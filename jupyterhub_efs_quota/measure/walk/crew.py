@@ -20,6 +20,8 @@ from ..summary.part import Path
 from ..summary.tally import Opened
 
 Found = os.stat_result | OSError | None
+# From a handle of a directory and names in it to what is known of them.
+LookTogether = Callable[[int, Sequence[str]], list[Found]]
 
 # More threads of Python only stand in each other's way.
 _MOST_THREADS = 64
@@ -107,9 +109,9 @@ class Crew:
         return len(self._starts) < idle + self._assistants
 
     @property
-    def several(self) -> bool:
-        """Whether there are threads that could help to look at names."""
-        return self._waiting > 0 and self._allowed > 1
+    def look_together(self) -> LookTogether | None:
+        """What looks at names where threads could help; None where none could."""
+        return self._look_together if self._waiting > 0 and self._allowed > 1 else None
 
     @property
     def threads(self) -> int:
@@ -151,7 +153,7 @@ class Crew:
             finally:
                 self._waiting -= not away
 
-    def look_at(self, handle: int, names: Sequence[str]) -> list[Found]:
+    def _look_together(self, handle: int, names: Sequence[str]) -> list[Found]:
         """What is known of names in a directory; whoever waits helps to look."""
         share = len(names) // (self._waiting + 1)
         step = max(_LEAST_NAMES, min(_MOST_NAMES, share))

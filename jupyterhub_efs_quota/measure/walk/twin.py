@@ -27,7 +27,7 @@ from ..summary.tally import Opened
 from ..task import Progress, Task
 from .assistant import Assistant, Assisted
 from .book import Book
-from .crew import Crew, Start
+from .crew import Crew, LookTogether, Start
 from .handles import OPEN_DIRECTORY, most_open
 from .pace import Pace
 
@@ -559,8 +559,8 @@ class _Walker:
 
     def _count(self, here: _Directory, entries: Iterator[os.DirEntry[str]]) -> int:
         """Count some entries; how many there were. A loop that has to be quick."""
-        if self._crew.several:
-            return self._count_together(here, entries)
+        if (look_together := self._crew.look_together) is not None:
+            return self._count_together(here, entries, look_together)
         seen = 0
         names: list[str] = []
         found_here: list[os.stat_result] = []
@@ -587,14 +587,19 @@ class _Walker:
             self._calls += seen
         return seen
 
-    def _count_together(self, here: _Directory, entries: Iterator[os.DirEntry[str]]) -> int:
+    def _count_together(
+        self,
+        here: _Directory,
+        entries: Iterator[os.DirEntry[str]],
+        look_together: LookTogether,
+    ) -> int:
         """The same with others that help to look at names, where each call takes its time."""
         seen = list(entries)
         several = [entry.name for entry in seen if not self._noted(here, entry)]
         assert here.handle is not None
         names: list[str] = []
         found_here: list[os.stat_result] = []
-        for name, found in zip(several, self._crew.look_at(here.handle, several), strict=True):
+        for name, found in zip(several, look_together(here.handle, several), strict=True):
             if isinstance(found, OSError):
                 self._book.skipped(name, found)
             elif found is None:
