@@ -48,6 +48,7 @@ from .measure.walk.engine import log_engine
 from .measure.workers.workers import Workers
 from .metrics.dirsize import make_dirsize
 from .metrics.exposition import Exposition
+from .metrics.recall import recalling
 from .openondemand import QuotaFile
 from .remeasure import Remeasure, make_workers, utcnow
 from .settings import EFSQuota
@@ -89,6 +90,7 @@ class Service:
         self._freeing: Freeing | None = None
         self._jobs: Jobs | None = None
         self._timings: Timings | None = None
+        self._recalling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, or until the hub is gone."""
@@ -211,10 +213,12 @@ class Service:
     def _exposition(self, rooms: Rooms) -> Exposition:
         dirsize = None
         try:
-            dirsize = make_dirsize(self._settings, rooms.counted.ages)
+            dirsize = make_dirsize(self._settings, rooms.counted.trees)
         except SettingsError as error:
             # Quotas are enforced all the same, and no name is shown by mistake.
             self._lacks(f"There are no metrics of single homes. {error}")
+        if dirsize is not None:
+            self._recalling = recalling(rooms.history, rooms.counted.trees)
         return Exposition(
             rooms.counted,
             rooms.board,
@@ -223,6 +227,7 @@ class Service:
             dirsize=dirsize,
             governor=lambda: self._workers.governor if self._workers is not None else None,
             jobs=lambda: self._jobs.overview.jobs if self._jobs is not None else (),
+            history=lambda: rooms.history.counts,
         )
 
     def _serve_metrics(self, exposition: Exposition) -> HTTPServer | None:

@@ -1,9 +1,8 @@
-import socket
-
 """The pages in a real browser: what runs there, what it forbids, how it looks."""
 
 import os
 import shutil
+import socket
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
