@@ -71,7 +71,7 @@ setup(
         "rich>=13",
         "statsd>=4",
         "tornado>=6.4",
-        "traitlets>=5.9",
+        "traitlets>=5.11",
     ],
     extras_require={
         "postgresql": ["psycopg[binary]>=3.1"],

@@ -43,7 +43,10 @@ _PARTS = {
     "growth": _Measured("Time by number of files", memory.growth),
 }
 # Programs of their own, about other things than the walk: they print what they find.
-_ALONE = ("cycles", "hook", "metrics")
+_ALONE = ("cycles", "hook", "metrics", "history", "overview")
+# Of these, those that fill a database: where, and how large, is what the options say.
+_FILLING = ("history", "overview")
+_USERS, _ROWS = 10_000, 10_000_000
 
 
 def main() -> None:
@@ -62,18 +65,28 @@ def main() -> None:
             _measure_parts(wanted, options)
         for name in _ALONE:
             if name in options.parts:
-                subprocess.run([sys.executable, f"bench/{name}.py"], cwd=ROOT, check=True)
+                subprocess.run(_command(name, options), cwd=ROOT, check=True)
     except (BenchError, subprocess.CalledProcessError) as error:
         sys.exit(f"bench: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
+def _command(name: str, options: argparse.Namespace) -> list[str]:
+    """What runs a program of its own."""
+    if name not in _FILLING:
+        return [sys.executable, f"bench/{name}.py"]
+    users, rows = (str(max(1, int(options.scale * most))) for most in (_USERS, _ROWS))
+    size = [f"--users={users}", f"--rows={rows}", *(["--keep"] if options.keep else [])]
+    return [sys.executable, "-m", f"bench.{name}", str(options.dir.resolve()), *size]
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./scripts/bench",
         description="Measure, and print a table. Without a part named: all of the table.",
-        epilog="cycles, hook and metrics are programs of their own, run only when named.",
+        epilog=f"{', '.join(_ALONE)} are programs of their own, run only when named. The last two"
+        " make a database in --dir.",
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join([*_PARTS, *_ALONE]))
     parser.add_argument(

@@ -21,6 +21,7 @@ from tornado.testing import bind_unused_port
 
 from jupyterhub_efs_quota.board import Board
 from jupyterhub_efs_quota.directories import Directories
+from jupyterhub_efs_quota.history.trees import Tree
 from jupyterhub_efs_quota.homes import Homes
 from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.metrics.counted import Counted
@@ -47,10 +48,11 @@ def exposition(count: int, key: bytes | None = None) -> Exposition:
             stopped=NOW,
         )
         board.saw(user, record, by="Monitor")
-        counted.ages.put(user.name, 1000000000, 1700000000 + number)
+        tree = Tree(number, user.name, number, True, 1000000000, 1700000000 + number)
+        counted.trees.remember([tree])
     board.keep_only(user.name for user in users)
     homes = Homes("/efs/users", "{home_root}/{escaped_username}")
-    dirsize = Dirsize(Directories(homes), counted.ages, key)
+    dirsize = Dirsize(Directories(homes), counted.trees, key)
     return Exposition(counted, board, list, list, dirsize=dirsize)
 
 

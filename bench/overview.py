@@ -261,6 +261,8 @@ def main() -> None:
     asked = parser.parse_args()
     url = asked.where if "://" in asked.where else f"sqlite:///{asked.where}/bench-overview.sqlite"
     names = [f"user-{number:05}@example.org" for number in range(asked.users)]
+    if SOMEBODY not in names:
+        names[0] = SOMEBODY
     database = Database(whole_url(url))
     database.open()
     prepare(database, names, asked.rows)

@@ -278,6 +278,20 @@ def service() -> list[Panel]:
             target(f"sum by (state) (increase({chosen('verifications_total')}[1h]))", "{{state}}"),
             about="In an hour, by what was found.",
         ),
+        graph(
+            "The history",
+            target(f"sum({chosen('history_waiting_events')})", "events that wait"),
+            target(f"sum(increase({chosen('history_lost_events_total')}[1h]))", "lost"),
+            target(
+                f"sum(increase({chosen('history_gaps_total')}[1h]))", "times the database was away"
+            ),
+            about="What is lost and how often it was away: in an hour.",
+        ),
+        graph(
+            "Checks of jobs that fail",
+            target(f"sum by (name) ({chosen('job_check_holds')} == bool 0)", "{{name}}"),
+            about="By job: the service's own loops, and what reports to it.",
+        ),
     ]
 
 

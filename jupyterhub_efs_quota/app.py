@@ -48,6 +48,7 @@ from .measure.walk.engine import log_engine
 from .measure.workers.workers import Workers
 from .metrics.dirsize import make_dirsize
 from .metrics.exposition import Exposition
+from .metrics.recall import recalling
 from .openondemand import QuotaFile
 from .remeasure import Remeasure, make_workers, utcnow
 from .settings import EFSQuota
@@ -61,6 +62,8 @@ log = logging.getLogger(__name__)
 _PARENT_POLL_MS = 1000
 # How often there is a look at all jobs, for the metrics.
 _JOBS_SECS = 30.0
+# The loops without which users' figures grow old: also where the store or the hub is away.
+_KEEP_FIGURES = (MONITOR, REAPER, RESCUE)
 # Whoever sends more is cut off. What is asked of us is a few lines.
 MOST_BODY_BYTES = 1024 * 1024
 
@@ -87,6 +90,7 @@ class Service:
         self._freeing: Freeing | None = None
         self._jobs: Jobs | None = None
         self._timings: Timings | None = None
+        self._recalling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, or until the hub is gone."""
@@ -136,6 +140,11 @@ class Service:
         of_history = self._history.trouble if self._history is not None else None
         return [*of_loops, *self._wanting, *(each for each in (of_file, of_history) if each)]
 
+    def figures_old(self) -> bool:
+        """Whether users' figures may be old: by no fault of the history or of what others read."""
+        keep = (loop for loop in self._loops if loop.name in _KEEP_FIGURES)
+        return self._wrong is not None or any(loop.trouble for loop in keep)
+
     def _build(self) -> Parts:
         board = Board()
         self._history = self._open_history(board)
@@ -172,6 +181,7 @@ class Service:
             remeasure=remeasure,
             templates=load_templates(),
             trouble=self.trouble,
+            figures_old=self.figures_old,
             clock=rooms.clock,
             menu_text=self._settings.menu_text,
             admins_exempt=self._settings.admins_exempt,
@@ -203,10 +213,12 @@ class Service:
     def _exposition(self, rooms: Rooms) -> Exposition:
         dirsize = None
         try:
-            dirsize = make_dirsize(self._settings, rooms.counted.ages)
+            dirsize = make_dirsize(self._settings, rooms.counted.trees)
         except SettingsError as error:
             # Quotas are enforced all the same, and no name is shown by mistake.
             self._lacks(f"There are no metrics of single homes. {error}")
+        if dirsize is not None:
+            self._recalling = recalling(rooms.history, rooms.counted.trees)
         return Exposition(
             rooms.counted,
             rooms.board,
@@ -215,6 +227,7 @@ class Service:
             dirsize=dirsize,
             governor=lambda: self._workers.governor if self._workers is not None else None,
             jobs=lambda: self._jobs.overview.jobs if self._jobs is not None else (),
+            history=lambda: rooms.history.counts,
         )
 
     def _serve_metrics(self, exposition: Exposition) -> HTTPServer | None:

@@ -19,10 +19,14 @@ MEASURING = "measuring"
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, in a sentence, and of which kind of `errors.KINDS` it is."""
+    """What is wrong, in a sentence, and of which kind of `errors.KINDS` it is.
+
+    `for_all`: the sentence names no path, so whoever sees the user may read it.
+    """
 
     text: str
     kind: str
+    for_all: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,18 @@ from pathlib import Path
 from .control.store import read_record
 from .errors import ControlError
 from .quota.messages import checked
-from .quota.record import State, to_mapping
+from .quota.record import Record, State, to_mapping
+from .quota.times import minute
+from .words.names import plain
 
 DEFAULT_FILE = "/quota-control/quota.yaml"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print `LEVEL - message`; exit 1 for a lockout, 2 for a file that cannot be read, else 0."""
+    """Print `LEVEL - message`; exit 1 for a lockout, 2 for a file that cannot be read, else 0.
+
+    Another line says until when and why a quota of the user's own holds.
+    """
     parser = argparse.ArgumentParser(
         prog="check-quota",
         description="Say how you stand with your storage quota.",
@@ -44,4 +49,19 @@ def main(argv: list[str] | None = None) -> None:
     else:
         level, message = checked(record)
         print(f"{logging.getLevelName(level)} - {message}")
+        if own := of_own(record):
+            print(f"INFO - {own}")
     sys.exit(int(record.quota_enabled and record.quota_state is State.LOCKOUT))
+
+
+def of_own(record: Record) -> str:
+    """Until when and why a quota of the user's own holds; nothing of all others."""
+    if not record.quota_enabled:
+        return ""
+    said = []
+    if record.quota_until is not None:
+        said.append(f"This quota ends at {minute(record.quota_until)}.")
+    if record.quota_reason and record.quota_reason.strip():
+        # Somebody else wrote it: it is to do the terminal no harm.
+        said.append(f"Reason: {plain(record.quota_reason.strip())}")
+    return " ".join(said)

@@ -181,6 +181,8 @@ class LoopCommand(Command):
     ).tag(config=True)
     once = Bool(False, help="Run one cycle and end.").tag(config=True)
     dry_run = Bool(False, help="Print what would be done, and do nothing.").tag(config=True)
+    # Held, so that it goes on.
+    _recalling: asyncio.Task[None] | None = None
 
     def launch(self, argv: list[str]) -> None:
         """Run the command; ends the process."""
@@ -253,12 +255,13 @@ class LoopCommand(Command):
     def _serve_metrics(self, rooms: Any, loop: Any, workers: Any) -> Any:
         from .metrics.dirsize import make_dirsize
         from .metrics.exposition import Exposition
+        from .metrics.recall import recalling
         from .web.metrics import serve_metrics
 
-        dirsize = make_dirsize(rooms.settings, rooms.counted.ages)
+        dirsize = make_dirsize(rooms.settings, rooms.counted.trees)
 
         def trouble() -> list[str]:
-            return [loop.trouble] if loop.trouble else []
+            return [each for each in (loop.trouble, rooms.history.trouble) if each]
 
         exposition = Exposition(
             rooms.counted,
@@ -267,8 +270,12 @@ class LoopCommand(Command):
             trouble,
             dirsize=dirsize,
             governor=lambda: workers.governor,
+            history=lambda: rooms.history.counts,
         )
-        return serve_metrics(rooms.settings, exposition)
+        server = serve_metrics(rooms.settings, exposition)
+        if server is not None and dirsize is not None:
+            self._recalling = recalling(rooms.history, rooms.counted.trees)
+        return server
 
     def cycle(self, rooms: Any, remeasure: Any) -> tuple[Any, str, float]:
         """The work of one cycle, its name and its period."""

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -27,12 +28,20 @@ BLOCK_BYTES = 1024
 _SUBSYSTEM = "OpenOnDemand"
 
 
-def quotas(rows: Iterable[Row], directories: Directories, now: datetime) -> dict[str, Any]:
+def quotas(
+    rows: Iterable[Row],
+    directories: Directories,
+    now: datetime,
+    among: Iterable[Row] | None = None,
+) -> dict[str, Any]:
     """The document: one entry for each user whose home was measured.
 
-    Every entry is complete, or the reader would drop all of that user's. Who was never
-    measured has none: a usage of 0 would be a wrong number.
+    `among`: all users, where `rows` are those of them whom somebody may see. Every entry is
+    complete, or the reader would drop all of that user's. Who was never measured has none: a
+    usage of 0 would be a wrong number.
     """
+    rows = list(rows)
+    homes = Counter(directories.of(row) for row in (rows if among is None else among))
     entries = []
     for row in rows:
         home = directories.of(row)
@@ -40,7 +49,7 @@ def quotas(rows: Iterable[Row], directories: Directories, now: datetime) -> dict
             continue
         if not _is_text(row.user.name):
             continue  # it would make the whole document unreadable
-        entries.append(_entry(row.user.name, home, row.record))
+        entries.append(_entry(row.user.name, home, row.record, shared=homes[home] > 1))
     return {"version": 1, "timestamp": int(now.timestamp()), "quotas": entries}
 
 
@@ -51,9 +60,9 @@ def dump(document: dict[str, Any]) -> bytes:
     return f'{head[:-1]}, "quotas": [\n{entries}\n]}}\n'.encode()
 
 
-def _entry(user: str, home: Directory, record: Record) -> dict[str, Any]:
+def _entry(user: str, home: Directory, record: Record, *, shared: bool) -> dict[str, Any]:
     entry = {
-        "type": "user",
+        "type": "fileset" if shared else "user",
         "user": user,
         "path": home.path.encode(errors="replace").decode(),
         "block_limit": _blocks(record.quota_bytes) or 1 if record.quota_enabled else 0,
@@ -64,6 +73,10 @@ def _entry(user: str, home: Directory, record: Record) -> dict[str, Any]:
     }
     if record.quota_enabled and record.usage_files is not None:
         entry["file_limit"] = record.quota_files or 0
+    if shared:
+        # Who made what in it is not known, and all of it counts for the quota of each.
+        entry["block_usage"] = entry["total_block_usage"]
+        entry["file_usage"] = entry["total_file_usage"]
     if record.stopped is not None:
         # How old the figures are: the document itself is written more often.
         entry["timestamp"] = int(record.stopped.timestamp())

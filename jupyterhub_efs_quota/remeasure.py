@@ -16,6 +16,7 @@ from typing import ParamSpec
 from .control.store import ControlStore
 from .errors import ControlError, HistoryError, MeasureError, StoreError
 from .history.recorder import Recorder
+from .hub.client import HubUser
 from .logs import event
 from .measure.cluster.cluster import Cluster
 from .measure.meters import WALK
@@ -29,6 +30,7 @@ from .offload import Offload
 from .quota import messages
 from .quota.ahead import Measured, foretold
 from .quota.judge import distrusted, judge, record_usage
+from .quota.limits import settle
 from .quota.record import UNDEFINED_BYTES, Record
 from .quota.scanned import Advice, Scan, weigh
 from .quota.usage import Usage
@@ -113,20 +115,28 @@ class Remeasure:
         self._summed_up = self._history.keeps_summaries or settings.user_metrics != "off"
 
     async def measure(
-        self, user: str, *, planned: Record | None = None, wish: Wish = ROUTINE
+        self,
+        user: str,
+        *,
+        planned: Record | None = None,
+        wish: Wish = ROUTINE,
+        new: HubUser | None = None,
     ) -> Record | None:
         """Measure a user's home when its turn comes, judge and save; the new record.
 
+        `new`: who it is by the hub. Then a record is made for who has none and has a home.
         None if there is nothing to do: another monitor has measured it since `planned`
         was read. Raises LockHeld while somebody else measures it, HomeError,
         FileNotFoundError, MeasureError or ControlError; the record then stays as it was.
         """
         # A place first: nobody else is kept from this home while we only stand in line.
         async with self._spread.place(wish):
-            return await self._measure(user, planned)
+            return await self._measure(user, planned, new)
 
-    async def _measure(self, user: str, planned: Record | None) -> Record | None:
-        begun = await self._offload.run(self._begin, user, planned)
+    async def _measure(
+        self, user: str, planned: Record | None, new: HubUser | None
+    ) -> Record | None:
+        begun = await self._offload.run(self._begin, user, planned, new)
         if begun is None:
             return None
         try:
@@ -242,8 +252,10 @@ class Remeasure:
         home = self._homes.of(record.user, record.home)
         return str(self._homes.resolve(record.user, home))
 
-    def _begin(self, user: str, planned: Record | None) -> _Begun | None:
+    def _begin(self, user: str, planned: Record | None, new: HubUser | None) -> _Begun | None:
         known = self._store.read(user)
+        if known is None and new is not None:
+            known = self._make(new)
         if known is None:
             self._store.check()
             raise StoreError(f"There is no {self._store.path(user)} yet: the monitor makes it.")
@@ -261,6 +273,21 @@ class Remeasure:
                 # Others see by this that somebody is at it; the old numbers still hold.
                 held.write(replace(record, started=started))
             return _Begun(record, home, started, stack.pop_all())
+
+    def _make(self, user: HubUser) -> Record:
+        """Make the first record of a user who has a home, as the monitor does in its cycle."""
+        self._homes.resolve(user.name, self._homes.of(user.name))
+        with self._store.held(user.name, create=True) as held:
+            record = held.read()
+            if record is not None:
+                return record
+            now, first = self._clock(), Record(user.name, last_activity=user.last_activity)
+            limits, grandfather = self._settings.limits(), self._settings.grandfather
+            record = settle(first, user.groups, limits, now, grandfather=grandfather)
+            held.write(judge(record, now, self._settings.grace_secs))
+        message = f"Initializing quota for user {user.name}"
+        event(log, logging.INFO, message, subsystem="Monitor")
+        return record
 
     def _finish(
         self, begun: _Begun, usage: Usage, before: Sequence[Measured] | None = None

@@ -48,7 +48,7 @@ USERS = (
     DemoUser(
         "erin",
         60,
-        "no quota",
+        "no-quota",
         "is exempt, and sees everybody's storage: a role gives her that",
         quota="none",
         control="quota_enabled: false\n",

@@ -22,8 +22,9 @@ from ..remeasure import utcnow
 from ..settings import EFSQuota
 from .as_json import job_json
 from .checks import Recent
-from .named import checks_of, place_of
+from .named import place_of
 from .overview import Verdict, overview_of
+from .own import checks_in_force
 
 # How long a command waits for a database, and for what it has written to be there.
 OPEN_SECS = 20.0
@@ -40,7 +41,8 @@ class CheckCommand(Command):
         "    jupyterhub-efs-quota activity check [OPTION ...] MINUTES HOST:NAME ...\n"
         "    jupyterhub-efs-quota activity check [OPTION ...] --config=FILE\n\n"
         "Each of them must have ended well within the last minutes; * is any host. Without"
-        " arguments, the checks of c.EFSQuota.activity_checks are made. Exit status: 0, or 2"
+        " arguments, the checks of c.EFSQuota.activity_checks are made, and those of the service's"
+        " own loops. Exit status: 0, or 2"
         " with what is wrong on standard output, or 1 if that cannot be told (with --nagios 3)."
     )
     examples = (
@@ -90,7 +92,8 @@ class CheckCommand(Command):
         fail(SettingsError(text))
 
     def _verdicts(self, settings: EFSQuota) -> list[Verdict]:
-        checks = _asked_for(settings, self.extra_args)
+        named = bool(self.config_file or settings.activity_checks)
+        checks = _asked_for(settings, self.extra_args, named=named)
         found: list[Verdict] = ask(
             settings, lambda history: overview_of(settings, history, utcnow, checks).verdicts()
         )
@@ -170,10 +173,13 @@ def _jobs(settings: EFSQuota, history: Recorder) -> list[dict[str, Any]]:
     return [job_json(job) for job in overview_of(settings, history, utcnow).look()]
 
 
-def _asked_for(settings: EFSQuota, given: Sequence[str]) -> dict[str, Any]:
-    """The checks of a command line, or else of the settings. Raises ValueError."""
-    if not given and settings.activity_checks:
-        return dict(checks_of(settings.activity_checks))
+def _asked_for(settings: EFSQuota, given: Sequence[str], *, named: bool) -> dict[str, Any]:
+    """The checks of a command line, or else of the settings, if it names any.
+
+    Raises ValueError.
+    """
+    if not given and named:
+        return dict(checks_in_force(settings))
     minutes = given[0] if given else ""
     if not (minutes.isascii() and minutes.isdecimal() and int(minutes[:9]) > 0) or len(given) < 2:
         raise ValueError(MUST_SPECIFY)

@@ -52,14 +52,22 @@ class Place:
 
 @dataclass(frozen=True)
 class Recent:
-    """A success completed within the last `minutes`."""
+    """A success completed within the last `minutes`.
+
+    `patient`: a job that never ran is not missed before there was so much time for it.
+    """
 
     place: Place
     minutes: float
+    patient: bool = False
 
     def wanted(self, now: datetime) -> dict[str, Any]:
         """See `reading.job_runs`."""
         return {"outcomes": _RAN, "limit": _LAST}
+
+    def too_early(self, now: datetime, began: datetime | None) -> bool:
+        """Whether there was no time yet to run, if all that is on record is since `began`."""
+        return began is None or began > now - timedelta(minutes=self.minutes)
 
     def failure(self, runs: Sequence[Run], now: datetime) -> str | None:
         """What is wrong, or None."""

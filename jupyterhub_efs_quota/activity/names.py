@@ -6,7 +6,7 @@ from ..errors import BadRun
 
 LONGEST_NAME = 200
 # What a cycle of ours is called: nobody else may report these.
-OWN_JOBS = ("monitor", "reaper", "rescue")
+MONITOR, REAPER, RESCUE, LIMBO = OWN_JOBS = ("monitor", "reaper", "rescue", "limbo")
 
 
 def checked_name(name: object) -> str:

@@ -15,8 +15,9 @@ from ..history.events import Outcome, Run
 from ..history.recorder import Recorder
 from ..settings import EFSQuota
 from .activity import asked
-from .checks import Check, Place
-from .named import checks_of
+from .checks import Check, Place, Recent
+from .names import RESCUE
+from .own import checks_in_force, periods
 from .switches import Switches, switches_of
 
 # What the page draws of each job.
@@ -24,6 +25,8 @@ LAST_RUNS = 30
 # So many jobs are shown: names are the site's to choose, and a mistake may make a new one
 # every night.
 MOST_JOBS = 200
+# A loop that is later than that does not run.
+_SOON = timedelta(minutes=5)
 # From so many starts one can say when a job is due.
 _LEAST_STARTS = 4
 
@@ -110,7 +113,14 @@ class Overview:
         now = self._clock()
         wanted = check.wanted(now)
         runs = asked(self._history).job_runs(place.job, host=place.host, **wanted)
+        if self._too_early(check, runs, now):
+            return Verdict(name, place)
         return Verdict(name, place, check.failure(runs, now))
+
+    def _too_early(self, check: Check, runs: Sequence[Run], now: datetime) -> bool:
+        if not isinstance(check, Recent) or not check.patient or runs:
+            return False
+        return check.too_early(now, asked(self._history).began())
 
     def _job(self, name: str, note: str | None, verdicts: Sequence[Verdict]) -> Job:
         history = asked(self._history)
@@ -119,8 +129,14 @@ class Overview:
         success = next((run for run in runs if run.outcome == well), None)
         if runs and success is None:
             success = next(iter(history.job_runs(name, outcomes=(well,), limit=1)), None)
-        due = None if note is not None else next_due(runs, self._periods.get(name))
+        due = None if note is not None else self._due(name, runs)
         return Job(name, tuple(runs), success, due, note, tuple(verdicts))
+
+    def _due(self, name: str, runs: Sequence[Run]) -> datetime | None:
+        due = next_due(runs, self._periods.get(name))
+        if name == RESCUE and due is not None and due + _SOON < self._clock():
+            return None  # it rests: nobody is in a rescue
+        return due
 
 
 def overview_of(
@@ -133,8 +149,8 @@ def overview_of(
     return Overview(
         history,
         switches_of(settings),
-        checks_of(settings.activity_checks) if checks is None else checks,
-        {"monitor": settings.monitor_period_secs, "reaper": settings.reaper_period_secs},
+        checks_in_force(settings) if checks is None else checks,
+        periods(settings),
         clock,
     )
 

@@ -11,7 +11,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
@@ -25,15 +24,16 @@ from ..errors import HistoryError
 from ..quota.record import Record
 from ..quota.summary import Summary
 from ..quota.usage import Usage
-from . import reading, surroundings, writing
+from . import reading, surroundings, trees, writing
 from .database import Database
 from .events import Action, ActionKind, Event, Fill, Judged, Measurement, Run
 from .pending import Pending, left_behind
 from .queue import Queue
 from .reading import Day, Latest, Page, Point, StateChange
-from .recorder import Recorder
+from .recorder import Counts, Recorder
 from .surroundings import Gone
 from .thinning import Keep, claim, thin
+from .trees import Tree
 
 log = logging.getLogger(__name__)
 
@@ -56,20 +56,6 @@ _STANDING = attrgetter(
     "lockout_enabled", "warn_fraction", "quota_source", "configured_bytes", "configured_files",
     "over_since", "timed_out", "home",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What became of the events of this process.
-
-    `gaps` is how often the database was away; `lost` is what found no room meanwhile, or
-    what no database takes.
-    """
-
-    written: int
-    waiting: int
-    lost: int
-    gaps: int
 
 
 class History(Recorder):
@@ -229,6 +215,14 @@ class History(Recorder):
     def job_names(self, most: int | None = None) -> list[str]:
         """The names of all jobs that have runs on record, or the first of them."""
         return self._ask(reading.job_names, most)
+
+    def began(self) -> datetime | None:
+        """Since when runs are on record; None where nothing is."""
+        return self._ask(reading.began)
+
+    def trees(self, after: int, most: int) -> list[Tree]:
+        """What is known of so many homes, a part of all: see `trees.trees`."""
+        return self._ask(trees.trees, after, most)
 
     def state_changes(self, **wanted: Any) -> Page[StateChange]:
         """Changes of state, the newest first: see `reading.changes_of_state`."""
@@ -395,6 +389,8 @@ class History(Recorder):
         remembered, self._remembered = self._remembered, None
         if remembered is not None:
             remembered(self._ask(reading.last_records))
+        with self._database.writing() as connection:
+            writing.begin(connection, self._clock())
 
     def _drain(self, pending: Pending) -> None:
         while not pending.empty:

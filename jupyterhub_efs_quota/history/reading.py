@@ -28,9 +28,11 @@ from ..quota.record import Record
 from ..quota.summary import Summary, load_summary
 from .events import STATE_CHANGED, Action, Run, load_record
 from .tables import (
+    BEGAN,
     MICROSECOND,
     actions,
     latest,
+    marks,
     measurements,
     records,
     runs,
@@ -322,6 +324,13 @@ def job_names(connection: Connection, most: int | None = None) -> list[str]:
             break
         names.append(following)
     return names
+
+
+def began(connection: Connection) -> datetime | None:
+    """Since when runs are on record; None where nothing is."""
+    mark = connection.scalar(select(marks.c.time).where(marks.c.name == BEGAN))
+    first = connection.scalar(select(func.min(runs.c.started)))
+    return min((time for time in (mark, first) if time is not None), default=None)
 
 
 def changes_of_state(

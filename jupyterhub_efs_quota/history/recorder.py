@@ -6,11 +6,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from ..quota.record import Record
 from ..quota.usage import Usage
 from .events import Action, Fill, Run
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the events of this process.
+
+    `gaps` is how often the database was away; `lost` is what found no room meanwhile, or
+    what no database takes.
+    """
+
+    written: int
+    waiting: int
+    lost: int
+    gaps: int
 
 
 class Recorder:
@@ -67,4 +82,9 @@ class Recorder:
     @property
     def trouble(self) -> str | None:
         """What is wrong, in a sentence; None if nothing is."""
+        return None
+
+    @property
+    def counts(self) -> Counts | None:
+        """What became of the events so far; None where none are kept."""
         return None

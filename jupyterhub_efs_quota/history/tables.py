@@ -147,7 +147,9 @@ writers = Table(
     Column("seen", Moment, nullable=False),
 )
 
-# When something that one process does for all was last done.
+# When something that one process does for all was last done; and, by this name, when the record
+# began.
+BEGAN = "began"
 marks = Table(
     "quota_marks",
     metadata,

@@ -22,9 +22,11 @@ from .events import Action, ActionKind, Event, Fill, Judged, Measurement, Run, r
 from .rows import Row, among, append, insert_new, pairs, upsert
 from .surroundings import write_fills
 from .tables import (
+    BEGAN,
     MICROSECOND,
     actions,
     latest,
+    marks,
     measurements,
     number_of,
     records,
@@ -86,6 +88,11 @@ def listed(connection: Connection, names: Collection[str], now: datetime) -> Non
         if ids:
             these = among(connection, users.c.id, ids)
             connection.execute(update(users).where(these).values(gone=time))
+
+
+def begin(connection: Connection, now: datetime) -> None:
+    """Keep when this record began, unless that is known."""
+    insert_new(connection, marks, [{"name": BEGAN, "time": number_of(now)}])
 
 
 def user_ids(connection: Connection, names: Collection[str]) -> dict[str, int]:

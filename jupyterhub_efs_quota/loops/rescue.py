@@ -22,6 +22,7 @@ from ..quota.record import Record
 from ..quota.rescue import End, Server, Terms
 from ..quota.rescue_words import BECAUSE, in_log, why_ended
 from ..remeasure import Remeasure
+from ..settings import EFSQuota
 from .counts import Counts
 from .cycle import Rooms, failed
 
@@ -58,6 +59,11 @@ def watched(user: HubUser, record: Record, now: datetime, terms: Terms | None) -
     return None
 
 
+def period_secs(settings: EFSQuota) -> float:
+    """From one cycle to the next."""
+    return min(PERIOD_SECS, settings.rescue_measure_secs)
+
+
 class Rescues:
     """Looks after users in a rescue. `terms` is None where none is offered."""
 
@@ -75,7 +81,7 @@ class Rescues:
     @property
     def period_secs(self) -> float:
         """How often to look after them."""
-        return min(PERIOD_SECS, self._rooms.settings.rescue_measure_secs)
+        return period_secs(self._rooms.settings)
 
     def began(self, record: Record) -> None:
         """A rescue begins: what the home holds is what it may not outgrow."""

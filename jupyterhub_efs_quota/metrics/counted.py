@@ -26,7 +26,7 @@ from ..measure.meters import WALK
 from ..quota.record import Record, State
 from ..quota.rescue import End
 from ..quota.usage import Usage
-from .ages import KnownAges
+from .trees import KnownTrees
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
-        self.ages = KnownAges()
+        self.trees = KnownTrees()
         ProcessCollector(registry=self.registry)
         self._gauge("build_info", "The version that runs", "version").labels(__version__).set(1)
         self._measurements = self._counter("measurements", "Measurements of homes", "outcome")
@@ -117,8 +117,7 @@ class Counted:
         if usage.meter == WALK:
             self._walked_files.inc(usage.files or 0)
             self._walked_bytes.inc(usage.bytes or 0)
-        if usage.summary is not None and usage.complete:
-            self.ages.put(user, usage.summary.oldest, usage.summary.newest)
+        self.trees.measured(user, usage)
 
     def not_measured(self) -> None:
         """A measurement brought no answer."""

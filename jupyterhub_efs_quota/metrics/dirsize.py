@@ -17,12 +17,12 @@ from ..directories import Directories, Directory
 from ..errors import SettingsError
 from ..quota.record import Record
 from ..settings import EFSQuota
-from .ages import KnownAges
+from .trees import KnownTrees
 
 FAMILIES = {
     "dirsize_total_size_bytes": "What the home holds",
     "dirsize_hard_limit_bytes": "What the home may hold",
-    "dirsize_entries_count": "Files in the home",
+    "dirsize_entries_count": "Files and folders in the home, with itself",
     "dirsize_latest_mtime": "When the newest file was modified, in Unix seconds",
     "dirsize_oldest_mtime": "When the oldest file was modified, in Unix seconds",
     "dirsize_last_updated_ns": "When the home was measured, in Unix seconds",
@@ -35,9 +35,11 @@ _MOST_KEPT = 200_000
 class Dirsize:
     """Renders the series. With a `key`, homes have pseudonyms in place of their names."""
 
-    def __init__(self, directories: Directories, ages: KnownAges, key: bytes | None = None) -> None:
+    def __init__(
+        self, directories: Directories, trees: KnownTrees, key: bytes | None = None
+    ) -> None:
         self._directories = directories
-        self._ages = ages
+        self._trees = trees
         self._key = key
         self._labels: dict[str, str] = {}
 
@@ -52,8 +54,9 @@ class Dirsize:
             if record.quota_enabled:
                 limit(f"dirsize_hard_limit_bytes{label} {record.quota_bytes}")
             if record.usage_files is not None:
-                entries(f"dirsize_entries_count{label} {record.usage_files}")
-            ages = self._ages.get(user)
+                count = record.usage_files + (self._trees.dirs(user) or 0)
+                entries(f"dirsize_entries_count{label} {count}")
+            ages = self._trees.ages(user)
             if ages is not None:
                 latest(f"dirsize_latest_mtime{label} {ages.newest}")
                 oldest(f"dirsize_oldest_mtime{label} {ages.oldest}")
@@ -84,14 +87,14 @@ class Dirsize:
         return label
 
 
-def make_dirsize(settings: EFSQuota, ages: KnownAges) -> Dirsize | None:
+def make_dirsize(settings: EFSQuota, trees: KnownTrees) -> Dirsize | None:
     """The series of single homes, if the settings want them. Raises SettingsError for the key."""
     if settings.user_metrics == "off":
         return None
     key = None
     if settings.user_metrics == "pseudonyms":
         key = read_key(settings.metrics_key_file)
-    return Dirsize(Directories(settings.homes()), ages, key)
+    return Dirsize(Directories(settings.homes()), trees, key)
 
 
 def pseudonym(key: bytes, name: str) -> str:

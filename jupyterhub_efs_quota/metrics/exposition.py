@@ -11,9 +11,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from ..activity.overview import Job
 from ..board import Board, Row
+from ..history.recorder import Counts
 from ..measure.workers.governor import Governor
 from ..remeasure import utcnow
-from . import jobs, users
+from . import history, jobs, users
 from .counted import PREFIX, Counted
 from .dirsize import Dirsize
 
@@ -36,7 +37,7 @@ class Exposition:
 
     `trouble` lists what is wrong now. `dirsize`: the series of single homes, if these are
     wanted. `governor`: what sets the pace of the walks, if anything does. `jobs`: all jobs, as
-    they were last looked at.
+    they were last looked at. `history`: what became of the events of the history, if one is kept.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Exposition:
         dirsize: Dirsize | None = None,
         governor: Callable[[], Governor | None] = lambda: None,
         jobs: Callable[[], Sequence[Job]] = tuple,
+        history: Callable[[], Counts | None] = lambda: None,
     ) -> None:
         self._counted = counted
         self._board = board
@@ -57,6 +59,7 @@ class Exposition:
         self._dirsize = dirsize
         self._governor = governor
         self._jobs = jobs
+        self._history = history
         self._turn = asyncio.Lock()
 
     async def scrape(self) -> bytes:
@@ -69,7 +72,7 @@ class Exposition:
         rows = self._board.rows() if self._board.complete else None
         text: bytes = generate_latest(_Families(self._families(rows)))
         if rows is not None and self._dirsize is not None:
-            self._counted.ages.keep_only({row.user.name for row in rows})
+            self._counted.trees.keep_only({row.user.name for row in rows})
             text += self._dirsize.render(rows).encode()
         return text
 
@@ -84,6 +87,7 @@ class Exposition:
         yield from self._of_loops()
         yield from self._of_store()
         yield from jobs.families(self._jobs())
+        yield from history.families(self._history())
         if rows is not None:
             yield from users.families(rows, utcnow())
 

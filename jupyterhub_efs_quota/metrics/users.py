@@ -12,9 +12,10 @@ from ..board import Row
 from ..errors import KINDS
 from ..quota.record import Record, State
 from ..quota.rescue import going_on
+from ..quota.standing import NO_QUOTA, standing
 from .counted import PREFIX
 
-NO_QUOTA, UNKNOWN = "no-quota", "unknown"
+UNKNOWN = "unknown"
 STATES = (*(state.value for state in State), NO_QUOTA, UNKNOWN)
 
 
@@ -49,9 +50,7 @@ def families(rows: Sequence[Row], now: datetime) -> Iterator[Metric]:
 
 
 def _state(record: Record | None) -> str:
-    if record is None:
-        return UNKNOWN
-    return record.quota_state.value if record.quota_enabled else NO_QUOTA
+    return UNKNOWN if record is None else standing(record)
 
 
 def _one(name: str, text: str, value: float) -> Metric:

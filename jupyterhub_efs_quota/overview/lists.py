@@ -11,6 +11,7 @@ from typing import Any
 
 from ..board import Row
 from ..errors import HOME_MISSING
+from ..quota.standing import standing
 
 # As for the growth in a month, which the history knows.
 MONTH = timedelta(days=30)
@@ -121,7 +122,7 @@ def _entry(row: Row, growth: int | None) -> Entry:
     record = row.record
     return Entry(
         row.user.name,
-        None if record is None else record.quota_state.value,
+        None if record is None else standing(record),
         record.actual_bytes if record is not None and record.measured else None,
         record.quota_bytes if record is not None and record.quota_enabled else None,
         growth,

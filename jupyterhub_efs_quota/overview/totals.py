@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..board import Row
-from ..quota.record import State
+from ..quota.standing import STANDINGS, standing
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Totals:
     """Sums over all users.
 
     `quota_bytes` is what all quotas together promise, those of `limited` users: the others
-    have none. `states` counts as the table of users filters, the worst first; `unseen` have
-    no record yet.
+    have none. `states` counts as the table of users filters, the worst first, and then who has
+    no quota; `unseen` have no record yet.
     """
 
     users: int
@@ -29,22 +29,13 @@ class Totals:
     states: Mapping[str, int]
 
 
-_WORST_FIRST = (
-    State.LOCKOUT,
-    State.VIOLATION,
-    State.TIMED_OUT,
-    State.NEARING_LIMIT,
-    State.OK,
-)
-
-
 def totals(rows: Iterable[Row]) -> Totals:
     """The sums over these users."""
     rows = list(rows)
     records = [row.record for row in rows if row.record is not None]
     measured = [record for record in records if record.measured]
     limited = [record for record in records if record.quota_enabled]
-    states = Counter(record.quota_state for record in records)
+    states = Counter(standing(record) for record in records)
     return Totals(
         users=len(rows),
         measured=len(measured),
@@ -53,5 +44,5 @@ def totals(rows: Iterable[Row]) -> Totals:
         limited=len(limited),
         quota_bytes=sum(record.quota_bytes for record in limited),
         unseen=len(rows) - len(records),
-        states={state.value: states[state] for state in _WORST_FIRST},
+        states={each: states[each] for each in STANDINGS},
     )

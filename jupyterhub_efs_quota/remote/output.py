@@ -22,6 +22,7 @@ _STATES = {
     "violation": "red",
     "lockout": "bold red",
     "timed-out": "magenta",
+    "no-quota": "dim",
 }
 Cell = str | Text
 

@@ -75,7 +75,7 @@ def show_user(output: Output, user: dict[str, Any]) -> None:
     record = user["record"]
     title = Text(plain(user["name"]), style="bold")
     if record is not None:
-        title = Text.assemble(title, "  ", state(record["quota_state"]))
+        title = Text.assemble(title, "  ", state(user["state"]))
     output.line(title)
     output.fields(_fields(user, record))
     for problem in user["problems"]:
@@ -86,9 +86,8 @@ def _fields(user: dict[str, Any], record: dict[str, Any] | None) -> Iterator[tup
     if record is None:
         yield "Record", "There is none yet: the monitor has not seen this user's home."
     else:
-        yield "Uses", _usage(record)
-        if user["quota"] is not None:
-            yield "Quota", _quota(user["quota"], enabled=record["quota_enabled"])
+        yield "Uses", _usage(record, user["share"])
+        yield from _quota_fields(user, enabled=record["quota_enabled"])
         yield "Measured", _measured(record)
         if record.get("over_since"):
             yield "Over since", local(record["over_since"])
@@ -112,20 +111,32 @@ def _fields(user: dict[str, Any], record: dict[str, Any] | None) -> Iterator[tup
         yield "Now", "A measurement is going on."
 
 
+def _quota_fields(user: dict[str, Any], *, enabled: bool) -> Iterator[tuple[str, Cell]]:
+    if user["quota"] is not None:
+        yield "Quota", _quota(user["quota"], enabled=enabled)
+    if user["quota_then"] is not None:
+        yield "After that", _then(user["quota_then"])
+
+
 def _full(lock: dict[str, Any] | None, record: dict[str, Any]) -> str:
     in_files = "in files " if record.get("full_in") == Amount.FILES.value else ""
     text = f"{in_files}about {local(record['full_at'])}, at the present growth"
     return f"{text}; locked out about {local(lock['at'])}" if lock is not None else text
 
 
-def _usage(record: dict[str, Any]) -> str:
+def _usage(record: dict[str, Any], share: dict[str, Any] | None) -> str:
+    """`3.0 GiB, 120 % of the files, 1,200 of 1,000 files`."""
     if record["actual_bytes"] < 0:
         return "not known yet"
     parts = [size(record["actual_bytes"])]
-    if record["quota_enabled"]:
-        parts.append(f"{percent(record['fraction_used'])} of the quota")
+    if share is not None:
+        of_bytes = "space" if record.get("quota_files") else "quota"
+        what = "files" if share["of"] == "files" else of_bytes
+        parts.append(f"{percent(share['fraction'])} of the {what}")
     if record.get("usage_files") is not None:
-        parts.append(counted(record["usage_files"], "file"))
+        most = record.get("quota_files") if record["quota_enabled"] else None
+        of = f"{number(record['usage_files'])} of " if most else ""
+        parts.append(f"{of}{counted(most or record['usage_files'], 'file')}")
     return ", ".join(parts)
 
 
@@ -141,6 +152,21 @@ def _quota(quota: dict[str, Any], *, enabled: bool) -> str:
     if quota["reason"]:
         text += f": {quota['reason']}"
     return text if enabled else f"{text} (not enforced)"
+
+
+def _then(then: dict[str, Any]) -> str:
+    """`10.0 KiB, from default: 2.0 KiB too much, and the state is lockout`."""
+    text = size(then["bytes"])
+    if then["files"]:
+        text += f" and {number(then['files'])} files"
+    if then["source"]:
+        text += f", from {then['source']}"
+    over = [size(then["excess_bytes"])] if then["excess_bytes"] else []
+    over += [counted(then["excess_files"], "file")] if then["excess_files"] else []
+    if over:
+        text += f"; {' and '.join(over)} too {'many' if then['excess_files'] else 'much'}"
+        text += f" with what is held now: the state is {then['state']}"
+    return text
 
 
 def _rescue(rescue: dict[str, Any]) -> str:

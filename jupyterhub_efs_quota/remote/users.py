@@ -6,7 +6,7 @@ from typing import Any
 
 from traitlets import Enum, Int, Unicode
 
-from ..quota.record import State
+from ..quota.standing import STANDINGS
 from ..service_client import ServiceClient
 from ..users.table import SORTS
 from .command import STATUSES, RemoteCommand, pages
@@ -46,9 +46,7 @@ class UsersCommand(RemoteCommand):
     }
 
     part = Unicode("", help="Only users with this in their name.").tag(config=True)
-    state = Enum(["", *(each.value for each in State)], "", help="Only users in this state.").tag(
-        config=True
-    )
+    state = Enum(["", *STANDINGS], "", help="Only users in this state.").tag(config=True)
     group = Unicode("", help="Only members of this group of the hub.").tag(config=True)
     sort = Enum(
         [sign + by for by in SORTS for sign in ("", "-")],
@@ -89,15 +87,26 @@ def _cells(row: dict[str, Any], *, with_growth: bool, wrong: bool) -> list[Any]:
     record = row["record"]
     cells = [row["name"], "", "", "", "", "", *([""] if with_growth else []), "never"]
     if record is not None:
-        measured = record["actual_bytes"] >= 0
         cells = [
             row["name"],
-            state(record["quota_state"]),
+            state(row["state"]),
             size(record["actual_bytes"]),
             size(record["quota_bytes"]) if record["quota_enabled"] else "none",
-            percent(record["fraction_used"]) if measured else "",
-            number(record.get("usage_files")),
+            _share(row["share"]),
+            _files(record),
             *([growth(row["growth"])] if with_growth else []),
             local(record["stopped"]),
         ]
     return [*cells, row["problem"] or ""] if wrong else cells
+
+
+def _share(share: dict[str, Any] | None) -> str:
+    if share is None:
+        return ""
+    return f"{percent(share['fraction'])}{' of files' if share['of'] == 'files' else ''}"
+
+
+def _files(record: dict[str, Any]) -> str:
+    files = number(record.get("usage_files"))
+    most = record.get("quota_files") if record["quota_enabled"] else None
+    return f"{files} of {number(most)}" if files and most else files

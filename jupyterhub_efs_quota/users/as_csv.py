@@ -13,6 +13,7 @@ from datetime import datetime
 
 from ..board import Row
 from ..quota.record import Record, format_time
+from ..quota.standing import share, standing
 
 HEADER = (
     "name",
@@ -23,6 +24,7 @@ HEADER = (
     "used_bytes",
     "quota_bytes",
     "share",
+    "share_of",
     "files",
     "quota_files",
     "quota_source",
@@ -67,13 +69,15 @@ def csv_row(
 
 def _of_record(record: Record | None) -> list[Cell]:
     if record is None:
-        return [None] * 9
+        return [None] * 10
+    used = share(record)
     return [
-        record.quota_state.value,
+        standing(record),
         _flag(record.quota_enabled),
         record.actual_bytes if record.measured else None,
         record.quota_bytes,
-        round(record.fraction_used, 6) if record.measured else None,
+        round(used.fraction, 6) if used is not None else None,
+        used.of.value if used is not None else None,
         record.usage_files,
         record.quota_files or None,
         record.quota_source,

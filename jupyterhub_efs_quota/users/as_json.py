@@ -6,7 +6,7 @@ Times are RFC 3339 with their zone; null stands for what is not known, or never 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -17,7 +17,9 @@ from ..history.events import STATE_CHANGED, Action, Run
 from ..quota.ahead import Lock
 from ..quota.record import COMMON_FIELDS, OWN_FIELDS, Record, format_time
 from ..quota.rescue import why_ended
+from ..quota.standing import share, standing
 from .change import Change
+from .own_quota import OwnQuota
 
 if TYPE_CHECKING:  # the database is for who has one
     from ..history.reading import Point, StateChange
@@ -76,11 +78,14 @@ def row_json(row: Row, growth: int | None = None) -> dict[str, Any]:
     return {**_user(row), "growth": growth}
 
 
-def user_json(row: Row, *, lock: Lock | None = None, measuring: bool = False) -> dict[str, Any]:
-    """One user, with all that there is to say."""
+def user_json(
+    row: Row, *, lock: Lock | None = None, measuring: bool = False, own: OwnQuota | None = None
+) -> dict[str, Any]:
+    """One user, with all that there is to say; `own`: of a quota of their own."""
     return {
         **_user(row),
         "quota": None if row.record is None else quota_json(row.record),
+        "quota_then": None if own is None else plain(own.then),
         "problems": [
             {"by": by, "kind": problem.kind, "text": problem.text}
             for by, problem in row.problems.items()
@@ -90,10 +95,8 @@ def user_json(row: Row, *, lock: Lock | None = None, measuring: bool = False) ->
     }
 
 
-def change_json(
-    change: Change, row: Row, *, lock: Lock | None = None, measuring: bool = False
-) -> dict[str, Any]:
-    """What a change of a quota did."""
+def change_json(change: Change, user: Mapping[str, Any]) -> dict[str, Any]:
+    """What a change of a quota did; `user` is how they stand now, as JSON."""
     before = change.before
     return {
         "changed": change.changed,
@@ -101,7 +104,7 @@ def change_json(
         "state_before": None if before is None else before.quota_state.value,
         "state_after": change.after.quota_state.value,
         "sentence": change.sentence,
-        "user": user_json(row, lock=lock, measuring=measuring),
+        "user": user,
     }
 
 
@@ -140,6 +143,8 @@ def _user(row: Row) -> dict[str, Any]:
         "groups": plain(row.user.groups),
         "servers": plain(row.user.servers),
         "record": None if row.record is None else record_json(row.record),
+        "state": None if row.record is None else standing(row.record),
+        "share": None if row.record is None else plain(share(row.record)),
         "problem": row.problem,
         "rescue": None if row.record is None else rescue_json(row.record),
     }

@@ -12,10 +12,11 @@ from enum import Enum
 
 from ..quota.ahead import Foresight, expected_full, full_in_files
 from ..quota.judge import judge
-from ..quota.limits import Limits, reset, settle
+from ..quota.limits import Limits, settle
 from ..quota.record import Record, State, replace
 from ..words.sentence import Day, Moment, Number, Part, Sentence, Size, joined, sentence
 from .change import amount
+from .own_quota import after_end
 from .rules import Rule, Ruled, rules_of, which_rule
 
 
@@ -317,7 +318,7 @@ def _quota_ends(case: _Case) -> Iterator[Turn]:
     if case.groups is None and case.limits.by_group(record.user):
         return
     limit = case.limits.limit_for(record.user, case.groups or ())
-    after = judge(reset(record, limit), record.quota_until, case.grace_secs)
+    after = after_end(record, limit, record.quota_until, case.grace_secs)
     said = sentence(
         "At {} the quota set by hand ends: then it is {}, and with what the home holds now the"
         " state is {}.",

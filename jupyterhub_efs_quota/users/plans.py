@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..errors import BrokenFile, EFSQuotaError, LockHeld, StoreError
+from ..errors import EFSQuotaError, StoreError
 from ..offload import Offload
 from .plan import LeftOut, Line, Plan
+from .told import why
 
 log = logging.getLogger(__name__)
 
@@ -146,10 +147,5 @@ async def _work(
 
 def why_not(error: EFSQuotaError) -> str:
     """Why a quota was not changed, for whoever asked for it, who need not know any path."""
-    if isinstance(error, LockHeld):
-        return "Somebody else is changing this record just now. Try again."
-    if isinstance(error, BrokenFile):
-        return "The quota file is damaged: the administrator can mend it."
-    if isinstance(error, StoreError):
-        return "The store does not answer. Whether the quota was changed is not known: look again."
-    return str(error)
+    unsure = " Whether the quota was changed is not known: look again."
+    return f"{why(error)}{unsure if isinstance(error, StoreError) else ''}"

@@ -18,6 +18,7 @@ from ..quota.record import Record
 from ..settings import EFSQuota
 from .change import Change, Wish, reset_quota, set_quota
 from .explain import Explanation, explain
+from .own_quota import OwnQuota, own_quota
 from .plan import How, Line, Many, Plan, changed, make_plan, still_holds
 
 
@@ -85,6 +86,14 @@ class Quotas:
     def explain(self, user: HubUser, record: Record) -> Explanation:
         """Why a user has this quota and this state, and what would change them."""
         return explain(record, user.groups, self._limits, self._clock(), self._grace_secs)
+
+    def own_quota(self, user: HubUser, record: Record) -> OwnQuota | None:
+        """What there is to say of a quota of the user's own: until when, why, and what then."""
+        try:
+            limit = self.limit_of(user)
+        except CannotChange:
+            limit = None
+        return own_quota(record, limit, self._clock(), self._grace_secs)
 
     def limit_of(self, user: HubUser) -> Limit:
         """What the settings give a user. Raises CannotChange where that is not known."""

@@ -43,13 +43,11 @@ class Rule:
 
 def which_rule(record: Record) -> Ruled:
     """The quota on record and the rule that gave it."""
-    said = [sentence("{} may hold {}: {}.", record.user, amount(record), _origin(record))]
+    said = [origin(record)]
     if record.quota_until is not None:
         said.append(sentence("It ends at {}.", Moment(record.quota_until)))
     if record.quota_reason:
         said.append(sentence("The reason given: {}", record.quota_reason))
-    if not record.quota_enabled:
-        said.append(sentence("But it is not enforced: quota_enabled is false in the control file."))
     return Ruled(
         record.quota_bytes,
         record.quota_files or 0,
@@ -59,6 +57,15 @@ def which_rule(record: Record) -> Ruled:
         record.quota_enabled,
         joined(" ", said),
     )
+
+
+def origin(record: Record) -> Sentence:
+    """Which quota is on record, and which rule gave it; not until when, nor why."""
+    said = sentence("{} may hold {}: {}.", record.user, amount(record), _origin(record))
+    if record.quota_enabled:
+        return said
+    off = "But it is not enforced: quota_enabled is false in the control file."
+    return joined(" ", [said, off])
 
 
 def rules_of(record: Record, groups: Collection[str] | None, limits: Limits) -> Iterator[Rule]:

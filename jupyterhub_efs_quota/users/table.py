@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..board import Row
-from ..quota.record import State
+from ..quota.standing import STANDINGS, share, standing
 
 GROWTH = "growth"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of the table. `sort` is a key of SORTS; "" and None filter nothing."""
+    """What is asked of the table. `sort` is a key of SORTS; "" and None filter nothing.
+
+    `state` is one of STANDINGS.
+    """
 
     q: str = ""
     state: str | None = None
@@ -34,12 +37,7 @@ class Page:
 
 
 # Worse is more, as who sorts by it wants to see who is in trouble.
-_WORSE = {
-    state: number
-    for number, state in enumerate(
-        (State.OK, State.NEARING_LIMIT, State.TIMED_OUT, State.VIOLATION, State.LOCKOUT)
-    )
-}
+_WORSE = {each: number for number, each in enumerate(reversed(STANDINGS))}
 
 
 def _measured(value: Callable[[Any], Any]) -> Callable[[Row], Any]:
@@ -49,14 +47,19 @@ def _measured(value: Callable[[Any], Any]) -> Callable[[Row], Any]:
     return of
 
 
+def _share(row: Row) -> float | None:
+    found = share(row.record) if row.record is not None else None
+    return None if found is None else found.fraction
+
+
 # What a table can be sorted by; None is no value, which comes last. Growth is known to the
 # history alone: `table` is given it.
 SORTS: Mapping[str, Callable[[Row], Any]] = {
     "name": lambda row: row.user.name,
     "size": _measured(lambda record: record.actual_bytes),
     "files": _measured(lambda record: record.usage_files),
-    "fraction": _measured(lambda record: record.fraction_used),
-    "state": lambda row: None if row.record is None else _WORSE[row.record.quota_state],
+    "fraction": _share,
+    "state": lambda row: None if row.record is None else _WORSE[standing(row.record)],
     GROWTH: lambda _: None,
     "measured": _measured(lambda record: record.stopped or record.started),
     "activity": lambda row: row.user.last_activity,
@@ -91,4 +94,4 @@ def _matches(row: Row, wanted: Wanted) -> bool:
         return False
     if wanted.state is None:
         return True
-    return row.record is not None and row.record.quota_state.value == wanted.state
+    return row.record is not None and standing(row.record) == wanted.state

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from ..quota.record import State
+from ..quota.standing import STANDINGS
 from ..users.table import SORTS, Wanted
 
-STATES = tuple(state.value for state in State)
 # Of these the largest are of interest first.
 _FROM_THE_TOP = frozenset({"size", "files", "fraction", "state", "growth", "measured"})
 
@@ -37,7 +36,7 @@ class Asked:
         page = read("page", "1")
         return cls(
             q=read("q", "").strip(),
-            state=state if state in STATES else "",
+            state=state if state in STANDINGS else "",
             group=read("group", ""),
             sort=by if known else "name",
             descending=known and (sort.startswith("-") or read("order", "") == "descending"),

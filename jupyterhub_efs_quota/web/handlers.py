@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from jupyterhub.services.auth import HubOAuthenticated
 from tornado import web
 
+from ..hub.client import HubUser
 from .api.visitor import ADMIN, READ, Visitor, visitor_of
 from .parts import Parts
 from .static_files import StaticFiles
@@ -83,6 +84,14 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
             raise web.HTTPError(404, "Only users have a storage of their own.")
         return str(self.current_user["name"])
 
+    @property
+    def own_user(self) -> HubUser:
+        """The visitor as the hub knows them: by their login, or by its list of all users."""
+        own, row = self.visitor.own, self.parts.board.get(self.own_name)
+        if own is None or own.groups is None:
+            return row.user if row is not None else own or HubUser(self.own_name, groups=None)
+        return own
+
     def page(self, name: str, **values: Any) -> None:
         """Answer with a template, for the visitor."""
         self._render(
@@ -91,6 +100,7 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
             administers=self.administers,
             table_name=self.table_name,
             trouble=self.parts.trouble(),
+            figures_old=self.parts.figures_old(),
             **values,
         )
 
@@ -121,6 +131,7 @@ class Handler(HubOAuthenticated, web.RequestHandler):  # type: ignore[misc]
             administers=False,
             table_name="",
             trouble=[],
+            figures_old=False,
             status=status_code,
             reason=reason,
         )

@@ -9,6 +9,7 @@ from typing import Any
 from tornado import web
 
 from ..errors import EFSQuotaError
+from ..hub.client import HubUser
 from .handlers import Handler
 from .parts import Outcome, Parts
 
@@ -57,12 +58,13 @@ class MeasureAgain(Handler):
         The script is answered at once and asks how far it is. Without it, the page comes
         back when the home is measured, or says that it goes on.
         """
-        await measure_for(self, self.own_name, self.hub_auth.base_url)
+        await measure_for(self, self.own_user, self.hub_auth.base_url)
 
 
-async def measure_for(handler: Handler, name: str, page: str) -> None:
+async def measure_for(handler: Handler, user: HubUser, page: str) -> None:
     """Answer the button on a page about a user by measuring their home."""
-    measuring = handler.parts.measure(name)
+    name = user.name
+    measuring = handler.parts.measure(name, user)
     if handler.request.headers.get("Accept") == "application/json":
         handler.set_status(202)
         handler.write(how_far(handler.parts, name))

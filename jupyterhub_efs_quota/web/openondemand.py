@@ -30,5 +30,6 @@ class OpenOnDemandQuotas(web.RequestHandler):
         self.finish(await asyncio.to_thread(self._document, scopes))
 
     def _document(self, scopes: frozenset[str]) -> bytes:
-        rows = [row for row in self._parts.board.rows() if allowed_for(SCOPE, scopes, row.user)]
-        return dump(quotas(rows, self._parts.directories, self._parts.clock()))
+        everybody = self._parts.board.rows()
+        rows = [row for row in everybody if allowed_for(SCOPE, scopes, row.user)]
+        return dump(quotas(rows, self._parts.directories, self._parts.clock(), among=everybody))

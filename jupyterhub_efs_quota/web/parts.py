@@ -19,6 +19,7 @@ from ..freeing.desk import Desk
 from ..freeing.freeing import Freeing
 from ..history.asking import Asking
 from ..history.recorder import Recorder
+from ..hub.client import HubUser
 from ..loops.rescue import Rescues
 from ..measure.task import SoFar
 from ..measure.workers.order import Priority, Wish, expect_large
@@ -29,6 +30,7 @@ from ..overview.volume import Gauge
 from ..quota.record import Record
 from ..remeasure import Remeasure
 from ..settings import EFSQuota
+from ..users.own_quota import OwnQuota, own_quota
 from ..users.plans import Plans
 from ..users.quotas import Quotas
 from .notes import Notes
@@ -51,6 +53,7 @@ class Outcome(str, Enum):
 class Parts:
     """The service as its pages see it. `trouble` lists what is wrong, in sentences.
 
+    `figures_old` says whether that is such that users' figures may be old.
     `remeasure`, `quotas` and `jobs` are None where the settings are bad: then nothing can be
     measured, changed or reported. `allocated`: which size the quotas are judged by;
     `settings` are those in force, and `foresight` what they say of what is to come.
@@ -65,6 +68,7 @@ class Parts:
         remeasure: Remeasure | None,
         templates: Environment,
         trouble: Callable[[], list[str]],
+        figures_old: Callable[[], bool] = lambda: False,
         clock: Callable[[], datetime],
         menu_text: str,
         counted: Counted,
@@ -84,6 +88,7 @@ class Parts:
         self.offload = offload
         self.templates = templates
         self.trouble = trouble
+        self.figures_old = figures_old
         self.clock = clock
         self.menu_text = menu_text
         self.exposition = exposition
@@ -129,6 +134,14 @@ class Parts:
             raise SettingsError("Nothing is said or changed until the settings are mended.")
         return self._quotas
 
+    def own_quota(self, user: HubUser, record: Record | None) -> OwnQuota | None:
+        """What there is to say of a quota of a user's own; what comes then, if that is known."""
+        if record is None:
+            return None
+        if self._quotas is None:
+            return own_quota(record, None, self.clock(), 0)
+        return self._quotas.own_quota(user, record)
+
     @property
     def jobs(self) -> Jobs:
         """All jobs. Raises SettingsError where the settings are bad."""
@@ -136,11 +149,14 @@ class Parts:
             raise SettingsError("Nothing is known of jobs until the settings are mended.")
         return self._jobs
 
-    def measure(self, user: str) -> asyncio.Task[None]:
-        """Measure a user's home, or join the measurement that goes on already."""
+    def measure(self, user: str, new: HubUser | None = None) -> asyncio.Task[None]:
+        """Measure a user's home, or join the measurement that goes on already.
+
+        `new`: who it is by the hub, so that a first record is made where there is none.
+        """
         task = self._measuring.get(user)
         if task is None:
-            task = self._measuring[user] = asyncio.create_task(self._measure(user))
+            task = self._measuring[user] = asyncio.create_task(self._measure(user, new))
             task.add_done_callback(lambda done: self._ended(user, done))
         return task
 
@@ -158,11 +174,11 @@ class Parts:
         """Count what went wrong."""
         self._counted.error(PAGES, error)
 
-    async def _measure(self, user: str) -> None:
+    async def _measure(self, user: str, new: HubUser | None) -> None:
         row = self.board.get(user)
         large = row is not None and row.record is not None and expect_large(row.record)
         wish = Wish(Priority.PERSON, large)
-        record = await _able(self._remeasure).measure(user, wish=wish)
+        record = await _able(self._remeasure).measure(user, wish=wish, new=new)
         if record is not None:
             self.board.measured(record)
 

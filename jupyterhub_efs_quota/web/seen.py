@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tornado import web
 
 from ..board import Board, Row
-from .api.visitor import MANAGE, READ, Visitor
+from ..users.told import without_paths
+from .api.visitor import ADMIN, MANAGE, READ, Visitor
 
 NO_SUCH_USER = "There is no such user, or you may not see them."
 
@@ -44,6 +47,18 @@ def groups_shown(row: Row, visitor: Visitor) -> list[str]:
     if visitor.may_all(READ):
         return groups
     return [group for group in groups if group in visitor.groups]
+
+
+def as_seen(row: Row, visitor: Visitor) -> Row:
+    """A user's row with no more in it than the visitor may read of them.
+
+    Paths are for administrators; of a user's groups a lead knows those whom they lead.
+    """
+    if not visitor.may_all(ADMIN):
+        row = without_paths(row)
+    if row.user.groups is None or visitor.is_own(row.user.name):
+        return row
+    return replace(row, user=replace(row.user, groups=tuple(groups_shown(row, visitor))))
 
 
 def manages(row: Row, visitor: Visitor) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ..quota.record import Record, State
 from ..quota.rescue import going_on
+from ..quota.standing import NO_QUOTA, Of, Share, share, standing
 from ..quota.times import ago
 from ..words.figures import percent
 
@@ -15,15 +16,17 @@ from ..words.figures import percent
 class UsageView:
     """What a page shows of one record; None for what is not known, or does not apply.
 
-    `percent` is 0 to 100 for the bar, `shown_percent` what is said beside it. `tone` is
-    the colour's name in the hub's style sheet. `left` and `left_files` are below 0 for who
-    is over; `exempt`: there is no quota. `rescue`: until when a rescue goes on.
+    `percent` is 0 to 100 for the bar, `shown_percent` what is said beside it, `of_files`
+    whether these are the share of files, as the larger one. `tone` is the colour's name in the
+    hub's style sheet. `left` and `left_files` are below 0 for who is over; `exempt`: there is
+    no quota. `rescue`: until when a rescue goes on.
     """
 
     used: int | None
     quota: int | None
     percent: int
     shown_percent: str
+    of_files: bool
     files: int | None
     file_limit: int | None
     state: str
@@ -41,11 +44,12 @@ class UsageView:
 
 # The colour of each state in the hub's style sheet.
 TONES = {
-    State.OK: "success",
-    State.NEARING_LIMIT: "warning",
-    State.TIMED_OUT: "warning",
-    State.VIOLATION: "danger",
-    State.LOCKOUT: "danger",
+    State.OK.value: "success",
+    State.NEARING_LIMIT.value: "warning",
+    State.TIMED_OUT.value: "warning",
+    State.VIOLATION.value: "danger",
+    State.LOCKOUT.value: "danger",
+    NO_QUOTA: "secondary",
 }
 _MEANINGS = {
     State.OK: "You are within your quota.",
@@ -64,7 +68,7 @@ _EXEMPT = "Your storage has no quota. Please be considerate."
 
 def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) -> UsageView:
     """A record in words and figures; `keeps_servers`: an administrator, in a lockout too."""
-    fraction = record.fraction_used if record.measured else 0.0
+    used = share(record) or Share(0.0)
     exempt = not record.quota_enabled
     meaning = _EXEMPT if exempt else _MEANINGS[record.quota_state]
     if keeps_servers and record.quota_state is State.LOCKOUT and not exempt:
@@ -75,12 +79,13 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
     return UsageView(
         used=record.actual_bytes if record.measured else None,
         quota=None if exempt else record.quota_bytes,
-        percent=min(100, round(fraction * 100)),
-        shown_percent=percent(fraction),
+        percent=min(100, round(used.fraction * 100)),
+        shown_percent=percent(used.fraction),
+        of_files=used.of is Of.FILES,
         files=record.usage_files,
         file_limit=None if exempt else record.quota_files or None,
-        state="no quota" if exempt else record.quota_state.value,
-        tone="secondary" if exempt else TONES[record.quota_state],
+        state=standing(record),
+        tone=TONES[standing(record)],
         meaning=meaning,
         age=ago(record.stopped, now),
         measured=record.stopped,

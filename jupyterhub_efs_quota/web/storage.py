@@ -47,6 +47,8 @@ class MyStorage(Handler):
             rescue=rescue,
             rescue_terms=parts.rescues.terms if parts.rescues else None,
             problem=problem,
+            own_quota=parts.own_quota(self.own_user, record),
+            keeps_servers=self.keeps_servers,
             measuring=parts.measuring(name),
             said=self.get_query_argument("said", ""),
             free=self.settings["free"],

@@ -19,6 +19,7 @@ from ..users.change import Change
 from ..users.explain import Explanation
 from ..users.form import FILES, REASON, SIZE, UNTIL, Errors, read_reason, read_wish
 from ..users.plans import CHANGE_SECS, why_not
+from ..users.rules import origin
 from .api.visitor import MANAGE
 from .ask import ask_in_time
 from .current import current_record
@@ -27,10 +28,10 @@ from .happened import Happening, happening
 from .measuring import HowFar, how_far, measure_for
 from .memory import Memory, remember
 from .plotly import PLOTLY_STYLES
-from .seen import find, groups_shown, manages
+from .seen import as_seen, find, groups_shown, manages
 from .show import usage_view
 from .storage import account
-from .users import person_link, problem_shown
+from .users import person_link
 
 # So much of what happened stands on a page.
 HAPPENINGS = 30
@@ -87,7 +88,10 @@ class Person(Handler):
             link=person_link(name),
             view=usage_view(record, now) if record else None,
             groups=groups_shown(row, visitor),
-            problems=[each for each in (problem, self._problem(row)) if each],
+            problems=[each for each in (problem, as_seen(row, visitor).problem) if each],
+            own_quota=parts.own_quota(row.user, record),
+            keeps_servers=row.user.admin and parts.admins_exempt,
+            quota_why=None if record is None else origin(record),
             explained=self._explained(row, record),
             manages=manage,
             sent=sent or Sent(texts=_texts(record)),
@@ -100,9 +104,6 @@ class Person(Handler):
             xsrf_token=self.xsrf_token.decode(),
             **account(record, memory, now, allocated=parts.allocated, names=self.administers),
         )
-
-    def _problem(self, row: Row) -> str | None:
-        return problem_shown(row, administers=self.administers)
 
     def _explained(self, row: Row, record: Record | None) -> Explanation | None:
         if record is None:
@@ -211,7 +212,7 @@ class MeasureUser(Person):
     async def post(self, name: str) -> None:
         """Measure the user's home: see `MeasureAgain`."""
         row = find(self.parts.board, self.visitor, name, MANAGE)
-        await measure_for(self, row.user.name, self.address(name))
+        await measure_for(self, row.user, self.address(name))
 
 
 def _texts(record: Record | None) -> dict[str, str]:

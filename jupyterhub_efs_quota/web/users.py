@@ -10,14 +10,15 @@ from urllib.parse import quote
 from tornado import web
 
 from ..board import Row
+from ..quota.standing import STANDINGS
 from ..users.as_csv import HEADER, csv_row, csv_text
 from ..users.table import Page, table
 from .api.visitor import Visitor
-from .asked import STATES, Asked
+from .asked import Asked
 from .growth import Growth, growth_of_all
 from .handlers import Handler
 from .parts import Parts
-from .seen import groups_of, groups_shown, looked_after, manages
+from .seen import as_seen, groups_of, groups_shown, looked_after, manages
 from .show import UsageView, usage_view
 
 PAGE_ROWS = 100
@@ -65,13 +66,6 @@ def person_link(name: str) -> str:
     return f"users/{quote(name, safe='')}"
 
 
-def problem_shown(row: Row, *, administers: bool) -> str | None:
-    """What is wrong with a user. Paths and the like are for administrators."""
-    if row.problem is None or administers:
-        return row.problem
-    return "Something went wrong with this user. The administrator can see what."
-
-
 class People(Handler):
     """What the table and its forms have in common."""
 
@@ -84,7 +78,7 @@ class People(Handler):
         """Answer with the page of the table."""
         form = form or Form()
         growth = await growth_of_all(self.parts)
-        visitor, administers, now = self.visitor, self.administers, self.parts.clock()
+        visitor, now = self.visitor, self.parts.clock()
         # Of a hundred thousand users it takes a moment.
         page, asked, groups = await asyncio.to_thread(
             _cut_out, self.parts, visitor, asked, growth, PAGE_ROWS
@@ -96,7 +90,7 @@ class People(Handler):
                 growth.by_name.get(row.user.name),
                 person_link(row.user.name),
                 manages(row, visitor),
-                problem_shown(row, administers=administers),
+                as_seen(row, visitor).problem,
             )
             for row in page.rows
         ]
@@ -110,7 +104,7 @@ class People(Handler):
             pages=_pages(page.total),
             growth=growth,
             groups=groups,
-            states=STATES,
+            states=STANDINGS,
             form=form,
             # Chosen before, and not in this part of the table: nobody is to be lost.
             chosen_elsewhere=[name for name in form.chosen if name not in shown],

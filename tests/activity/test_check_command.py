@@ -11,7 +11,7 @@ from aiosmtpd.controller import Controller
 from jupyterhub_efs_quota.activity.activity import Activity
 from jupyterhub_efs_quota.remeasure import utcnow
 
-from ..conftest import REPOSITORY
+from ..conftest import REPOSITORY, run_python
 from .conftest import free_port
 
 MINUTE = timedelta(minutes=1)
@@ -91,7 +91,6 @@ MUST = "Must specify time in minutes and at least one host and script"
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], MUST),
         (["60"], MUST),
         (["a:b"], MUST),
         (["0", "a:b"], MUST),
@@ -130,7 +129,7 @@ def test_the_checks_that_the_settings_name_are_made(ran, config):
         "    'time': {'job': 'backup', 'last_runs': 5, 'most_mean_secs': 10},\n"
         "}\n"
     )
-    ran(("backup", "store1", 10))
+    ran(*((name, "store1", 10) for name in ("backup", "monitor", "reaper")))
     done = check(config, "--nagios")
     assert (done.returncode, done.stdout) == (2, "Scripts failed to run: *:backup\n")
     done = check(config)
@@ -138,6 +137,42 @@ def test_the_checks_that_the_settings_name_are_made(ran, config):
         "The last 1 runs of the script 'backup' on any host took 60.0 seconds on average,"
         " and should at most 10\n"
     )
+
+
+def test_without_arguments_and_settings_there_is_nothing_to_check(ran, sqlite_url):
+    done = activity("check", f"--history-url={sqlite_url}", "--nagios")
+    assert (done.returncode, done.stdout) == (3, f"{MUST}\n")
+
+
+def test_our_own_loops_are_checked_without_a_word_in_the_settings(request, config):
+    # The history is made at this moment: nothing can have run.
+    assert activity("run", f"--config={config}", "other", "--", "true").returncode == 0
+    done = check(config, "--nagios")
+    assert (done.returncode, done.stdout) == (0, "All scripts ran as expected\n")
+    ran = request.getfixturevalue("ran")
+    ran(("monitor", "hub", 200), ("reaper", "hub", 20))
+    done = check(config)
+    assert done.returncode == 2
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("The script 'reaper' didn't run on any host between ")
+    ran(("reaper", "hub", 1))
+    assert check(config).returncode == 0
+
+
+def test_an_exception_that_nobody_thought_of_is_unknown_to_nagios_in_the_words_it_knows(config):
+    code = (
+        "import sys\n"
+        "from jupyterhub_efs_quota.activity import check_command\n"
+        "def fails(*_): raise ZeroDivisionError('all\\nis lost')\n"
+        "check_command.ask = fails\n"
+        "check_command.CheckCommand().launch(sys.argv[1:])\n"
+    )
+    done = run_python(code, f"--config={config}", "--nagios", 60, "a:b")
+    said = "Unhandled exception: ZeroDivisionError ZeroDivisionError('all\\nis lost')"
+    assert (done.returncode, done.stdout) == (3, f"{said}\n")
+    done = run_python(code, f"--config={config}", 60, "a:b")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_job_that_is_switched_off_is_not_missed(ran, config, tmp_path):
@@ -206,7 +241,9 @@ def test_all_jobs_are_listed_with_how_they_stand(ran, config, tmp_path):
     ran(*(("backup", "store1", 60 * ago) for ago in (1, 2, 3, 4)))
     done = activity("list", f"--config={config}", "--json")
     assert done.returncode == 0, done.stderr
-    backup, idle = json.loads(done.stdout)
+    jobs = {job["job"]: job for job in json.loads(done.stdout)}
+    assert list(jobs) == ["backup", "idle", "monitor", "reaper"]
+    backup, idle = jobs["backup"], jobs["idle"]
     assert (backup["job"], backup["on"], backup["last"]["host"]) == ("backup", True, "store1")
     assert backup["success"] == backup["last"]
     assert backup["due"] > backup["last"]["started"]

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from jupyterhub_efs_quota.activity.jobs import jobs_of
+from jupyterhub_efs_quota.activity.names import OWN_JOBS
 from jupyterhub_efs_quota.activity.overview import next_due
 from jupyterhub_efs_quota.activity.switches import switches_of
 from jupyterhub_efs_quota.activity.timings import Timings
@@ -130,8 +131,9 @@ def test_all_jobs_are_seen_those_that_only_a_check_or_the_switch_knows_too(jobs,
     jobs.activity.ran(a_run("backup", ago=1, outcome="failure", error="no"))
     jobs.turn("idle", on=False, by="admin")
     assert history.flush()
-    backup, ghost, idle = jobs.overview.look()
-    assert jobs.overview.jobs == (backup, ghost, idle)
+    backup, ghost, idle, *own = jobs.overview.look()
+    assert jobs.overview.jobs == (backup, ghost, idle, *own)
+    assert [job.name for job in own] == ["monitor", "reaper"]
     assert (backup.name, ghost.name, idle.name) == ("backup", "ghost", "idle")
     assert backup.runs[0].outcome == "failure"
     assert backup.success.completed == NOW - 10 * MINUTE
@@ -174,7 +176,7 @@ def test_who_switched_a_job_is_an_action_on_record_once(jobs, history):
 
 
 def test_nobody_else_reports_our_own_jobs_or_the_future(jobs):
-    for name in ("monitor", "reaper"):
+    for name in OWN_JOBS:
         with pytest.raises(BadRun, match="service itself"):
             jobs.reported(a_run(name))
     with pytest.raises(BadRun, match="future"):

@@ -11,11 +11,14 @@ from datetime import timedelta
 
 import pytest
 
+from jupyterhub_efs_quota.board import Board
 from jupyterhub_efs_quota.history import writing
 from jupyterhub_efs_quota.history.events import Run
 from jupyterhub_efs_quota.loops.monitor import Monitor
 from jupyterhub_efs_quota.loops.reaper import Reaper
 from jupyterhub_efs_quota.loops.record_run import recorded
+from jupyterhub_efs_quota.metrics.counted import PREFIX, Counted
+from jupyterhub_efs_quota.metrics.exposition import Exposition
 
 from ..conftest import NOW, as_root, environment, fill_up, until
 from .conftest import a_record
@@ -26,6 +29,14 @@ DAY = timedelta(days=1)
 def tell(history, numbers):
     for number in numbers:
         history.ran(Run("job", "h", NOW + timedelta(seconds=number), NOW, counts={"n": number}))
+
+
+def metrics_of(history):
+    """The series that Prometheus is shown of a history."""
+    exposition = Exposition(Counted(), Board(), list, list, history=lambda: history.counts)
+    lines = [line for line in exposition.render().decode().splitlines() if "_history_" in line]
+    pairs = [line.removeprefix(PREFIX).split() for line in lines if not line.startswith("#")]
+    return {name: float(value) for name, value in pairs}
 
 
 def on_record(history):
@@ -47,10 +58,14 @@ def test_what_happens_while_postgresql_is_down_is_written_when_it_is_up(
         until(lambda: history.counts.waiting >= 2990)
         until(lambda: list(tmp_path.glob("waiting.*.pending")))
         assert history.counts.gaps == 1
+        shown = metrics_of(history)
+        assert shown["history_gaps_total"] == 1
+        assert shown["history_waiting_events"] >= 2990
     finally:
         postgres.start()
     assert on_record(history) == list(range(3000))
     assert (history.trouble, history.counts.lost) == (None, 0)
+    assert metrics_of(history)["history_waiting_events"] == 0
     errors = [message for _, message in log_lines.said("ERROR")]
     assert len(errors) == len(set(errors)) <= 5, errors
     assert "waits in" in errors[0]

@@ -75,6 +75,17 @@ async def test_the_page_has_the_sums_and_each_state_links_to_its_users(get, user
     assert links["ok"][1] == "3"
 
 
+async def test_who_has_no_quota_is_counted_apart_with_a_link_that_finds_them(get, users, rooms):
+    row = a_row("exempt", 5, quota_enabled=False, quota_state=State.OK)
+    rooms.board._rows["exempt"] = row
+    page = parsed(await get("overview"))
+    links = {a.text.split()[0]: (a["href"], a.text.split()[1]) for a in page.select("ul.states a")}
+    assert links["no-quota"] == ("/services/efs-quota/users?state=no-quota", "1")
+    assert links["ok"][1] == "3"
+    found = parsed(await get("users?state=no-quota"))
+    assert [a.text for a in found.select("#users th.name a")] == ["exempt"]
+
+
 async def test_users_are_named_with_links_of_one_segment_and_hostile_names_are_text(get, users):
     page = parsed(await get("overview"))
     links = {a["href"] for a in page.select("table a")}

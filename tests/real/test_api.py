@@ -369,7 +369,7 @@ async def test_a_home_that_is_gone_cannot_be_measured_and_the_answer_says_so(cou
         write(course, "homeless")
         answer = await ask(course, "post", "users/homeless/measure?wait=30", "homeless")
         assert answer.status_code == 409
-        assert "homeless" in answer.json()["message"]
+        assert "The home cannot be used" in answer.json()["message"]
     finally:
         course.users.delete(orm_user.id)
 
@@ -592,6 +592,10 @@ async def test_errors_of_a_damaged_file_say_so_and_leave_it(course):
         path.write_text("quota_bytes: many\n")
         answer = await put(course, "dora", "manager", {"bytes": 5})
         assert answer.status_code == 409
+        assert "damaged" in answer.json()["message"]
+        # Which file, and where in it, is told to who may look at it.
+        answer = await put(course, "dora", "admin", {"bytes": 5})
+        assert f"{path}" in answer.json()["message"]
         assert "quota_bytes" in answer.json()["message"]
         assert path.read_text() == "quota_bytes: many\n"
         user = (await get(course, "users/dora", "reader")).json()

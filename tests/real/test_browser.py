@@ -1,10 +1,9 @@
-import socket
-
 """The pages in a real browser: what runs there, what it forbids, how it looks."""
 
 import os
 import re
 import shutil
+import socket
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -474,6 +473,27 @@ async def test_the_bar_on_the_hub_s_pages_says_what_is_to_come(visit, hub, remem
     assert "about to be stopped" in await page.inner_text("#countdown")
     await page.click("#free-in-time")
     await page.wait_for_selector("h1:has-text('Free up space')")
+
+
+async def test_the_bar_tells_of_files_where_there_is_a_limit_on_them(visit, hub, remembered):
+    record = remembered.read()
+    over = {"usage_files": 1_200, "quota_files": 1_000, "quota_state": State.LOCKOUT}
+    page = await visit(remembered.name, locale="de-DE")
+
+    async def bar(**fields):
+        with hub.control.held(record.user) as held:
+            held.write(replace(record, **fields))
+        await page.goto(public_url(hub, path="hub/home"))
+        await page.wait_for_selector("#efs-quota-bar:not([hidden])")
+        return await page.inner_text("#efs-quota-bar")
+
+    assert "8,8 KiB of 9,8 KiB; 1.200 of 1.000 files, 120 %" in await bar(**over)
+    track = "#efs-quota-bar [role=progressbar]"
+    assert await page.get_attribute(track, "aria-valuenow") == "100"
+    assert "8,8 KiB of 9,8 KiB, 90 %; 1.200 of 5.000 files" in await bar(
+        usage_files=1_200, quota_files=5_000
+    )
+    assert complaints(page) == []
 
 
 async def test_the_hub_s_home_page_is_as_ever_while_the_service_is_away(visit, hub, remembered):

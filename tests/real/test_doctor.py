@@ -74,6 +74,7 @@ def test_on_a_healthy_hub_all_is_right_and_nothing_is_left_out(healthy):
         ("hub", f"JupyterHub {jupyterhub.__version__} answers"),
         ("token", "That of the service efs-quota has all that is needed"),
         ("homes of users", "3 of 3 users have a home"),
+        ("writing to the homes", "is only read, since allow_delete is off"),
         ("permissions of the control directory", "3 folders in it"),
         ("history database", "the newest"),
         ("clock of the hub", "agrees"),

@@ -207,6 +207,25 @@ async def test_administrators_see_each_job_with_its_runs_and_checks(site):
     assert "loop: holds" in row_of(page, "reaper").text
 
 
+async def test_our_own_loops_have_a_check_and_a_next_run_without_a_word_in_the_settings(site):
+    session = await site.login("admin")
+    page = await until_shown(session, site, lambda page: {"monitor", "limbo"} <= {*names(page)})
+    for name in ("monitor", "limbo"):
+        page = await until_shown(session, site, lambda page, n=name: row_of(page, n).time)
+        assert "recent: holds" in row_of(page, name).text
+    # What the site asks of the reaper goes before what we do.
+    assert "recent" not in row_of(page, "reaper").text
+    jobs = (await ask(site, "get", "jobs", "reader")).json()["items"]
+    checks = {job["job"]: [check["check"] for check in job["checks"]] for job in jobs}
+    assert (checks["monitor"], checks["reaper"]) == (["recent"], ["loop"])
+
+
+async def test_who_may_report_forges_no_run_of_limbo(site):
+    answer = await ask(site, "post", "runs", "backup", a_report(job="limbo"))
+    assert answer.status_code == 409
+    assert "of the service itself" in answer.json()["message"]
+
+
 async def test_jobs_are_for_administrators_only(site):
     add_user(site.db, site, name="somebody")
     session = await site.login("somebody")

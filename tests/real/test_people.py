@@ -165,6 +165,29 @@ async def test_a_lead_changes_the_group_after_a_preview_and_sees_nobody_else(cou
     write(course)
 
 
+async def test_all_on_a_page_are_chosen_at_once_by_mouse_and_by_keyboard(course, visit):
+    page = await visit("teacher")
+    await table_of(page, course, MEMBERS)
+    chosen = "() => document.querySelectorAll('#users tbody input:checked').length"
+    box = page.get_by_label("Choose all on this page")
+    await box.check()
+    assert await page.evaluate(chosen) == len(MEMBERS)
+    await page.uncheck("input[value=anna]")
+    assert await box.evaluate("e => e.indeterminate && !e.checked")
+    await page.check("input[value=anna]")
+    assert await box.is_checked()
+    await box.focus()
+    await page.keyboard.press("Space")
+    assert await page.evaluate(chosen) == 0
+    await page.keyboard.press("Space")
+    await page.fill("#size", "3000")
+    await page.fill("#reason", "Small course")
+    await page.click("#preview")
+    await page.wait_for_selector("#confirm")
+    assert f"{len(MEMBERS)} users" in await page.inner_text("#sum")
+    assert complaints(page) == []
+
+
 async def test_a_lead_reads_a_member_s_sizes_and_no_names_and_of_others_nothing(course, visit):
     page = await visit("teacher")
     await table_of(page, course, MEMBERS)
@@ -222,6 +245,7 @@ async def test_all_of_it_works_without_javascript(course, visit, browser):  # no
     )
     plain = await context.new_page()
     await plain.goto(address(course, "users"))
+    assert await plain.query_selector("#choose-all input") is None
     await plain.click("a.sort:has-text('Used')")
     assert "sort=-size" in plain.url
     await plain.check("#all-yes")

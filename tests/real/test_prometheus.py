@@ -151,6 +151,9 @@ async def test_prometheus_reads_everything_and_answers_every_query_of_the_board(
     await until(lambda: prometheus.value(sizes.format('o\\"dd\\\\')), [7])
     refused = f'{DECISIONS}{{decision="refused"}}'
     await until(lambda: prometheus.value(refused), [before + 1])
+    # The loops have a check each, though the settings name none; they are looked at now and then.
+    checked = 'jupyterhub_efs_quota_job_check_holds{job="port",check="recent"}'
+    await until(lambda: prometheus.value(f"sort({checked})"), [1, 1, 1])
     # Rates take two samples of everything.
     for name in ("port", "path", "hub"):
         seen = f'sum_over_time(up{{job="{name}"}}[1h]) > bool 3'

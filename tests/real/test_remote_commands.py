@@ -87,6 +87,8 @@ def test_a_quota_is_set_until_a_day_which_is_said_with_its_zone_and_reset_again(
     assert "A [red]thesis\\x1b[2J" in ran.out and "\x1b" not in ran.out
     record = ControlStore(site.control).read("alice")
     assert (record.quota_bytes, record.quota_files) == (20 * 1024, 7)
+    assert "1 of 7 files" in ran.out
+    assert "9.8 KiB, from default; 2.0 KiB too much with what is held now" in ran.out
     assert ask("show", "alice", "--json").json["record"]["quota_state"] == "ok"
     # The history is written a moment later.
     changes = site.wait(

@@ -35,6 +35,8 @@ VISITORS = {
     "watcher": "who may look at anna's group: custom:efs-quota:read!group=course, in a browser",
     "admin": "an administrator of the hub, in a browser",
     "forger": "anna's browser, sent here by another site: her cookie without the XSRF token",
+    "forged-lead": "the same of the lead's browser",
+    "forged-admin": "the same of an administrator's browser",
     "token": "a token of anna that opens the pages",
     "poor": "a token of anna that does not",
     "garbage": "a token that the hub does not know",
@@ -42,6 +44,10 @@ VISITORS = {
     "hub": "the hub itself, with the service's own token",
 }
 BROWSERS = ("anna", "other", "lead", "watcher", "admin")
+# Whose cookie comes without the XSRF token, by the visitor.
+FORGED = {"forger": "anna", "forged-lead": "lead", "forged-admin": "admin"}
+# Of whom nothing proves who they are, or that they mean it.
+UNPROVEN = ("nobody", "garbage", *FORGED)
 
 
 def line(method, path, everybody=None, *, body=None, form=None, **statuses):
@@ -57,7 +63,7 @@ def each(status, *names):
 
 
 # To the hub's login; a token that is not good enough is no login either.
-LOGIN = each(302, "nobody", "garbage", "forger")
+LOGIN = each(302, *UNPROVEN)
 # A token without the scope to open the pages is refused by the hub's own code, as every
 # service's is that was not given it.
 SHUT = each(403, "poor", "manager", "reporter", "scraper", "stranger", "hub")
@@ -66,7 +72,7 @@ OWN_PAGE = {**LOGIN, **SHUT, **each(200, *BROWSERS, "token"), "reader": 404}
 ADMIN_PAGE = {
     **LOGIN, **SHUT, **each(403, *BROWSERS, "token", "reader"), "admin": 200,
 }  # fmt: skip
-NO_XSRF = each(403, "nobody", "garbage", "forger")
+NO_XSRF = each(403, *UNPROVEN)
 # The table of users and what belongs to it: for those who look after somebody.
 LOOK_AFTER = ("lead", "watcher", "admin", "reader")
 PEOPLE = {**LOGIN, **SHUT, **each(403, "anna", "other", "token"), **each(200, *LOOK_AFTER)}
@@ -78,19 +84,19 @@ LEAD_FORM = {
     **each(303, "lead", "admin"),
 }  # fmt: skip
 # The scripts of pages ask with the XSRF token.
-OWN_SCRIPT = {**OWN_PAGE, **each(403, "nobody", "garbage", "forger")}
+OWN_SCRIPT = {**OWN_PAGE, **each(403, *UNPROVEN)}
 
 
 def form(path, status, *, admin_only=False, **sent):
     """A form of a page: who opens the page may send it, if the XSRF token is in it."""
     let_in = each(status, "admin") if admin_only else each(status, *BROWSERS, "token")
     refused = each(403, *BROWSERS, "token", "reader") if admin_only else {"reader": 404}
-    unknown = each(403, "nobody", "garbage", "forger")
+    unknown = each(403, *UNPROVEN)
     return line("post", path, form=sent, **{**unknown, **SHUT, **refused, **let_in})
 
 
 # The API: who it does not know is told so, and who may not look gets nothing.
-UNKNOWN = each(401, "nobody", "garbage", "forger")
+UNKNOWN = each(401, *UNPROVEN)
 NOTHING = each(403, "poor", "scraper", "stranger", "hub")
 OF_ANNA = {
     **UNKNOWN, **NOTHING, **each(200, "anna", "token", "lead", "watcher", "admin", "reader",
@@ -154,7 +160,7 @@ ROUTES = {
         line(
             "get",
             "overview/what-if?quota=10&unit=GiB",
-            **{**ADMIN_PAGE, **each(403, "nobody", "garbage", "forger")},
+            **{**ADMIN_PAGE, **each(403, *UNPROVEN)},
         ),
     ],  # fmt: skip
     "overview/settings": [line("get", "overview/settings", **ADMIN_PAGE)],
@@ -298,7 +304,8 @@ async def visitors(course):
     found["nobody"] = (course.session(), {})
     # As a browser says it of a script or a form of another site.
     elsewhere = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "cross-site"}
-    found["forger"] = ((await browser(course, "anna"))[0], elsewhere)
+    for name, whose in FORGED.items():
+        found[name] = ((await browser(course, whose))[0], elsewhere)
     for name, token in tokens.items():
         found[name] = (course.session(), {"Authorization": f"token {token}"})
     assert set(found) == set(VISITORS)
@@ -326,6 +333,49 @@ async def sent(hub, visitor, method, path, body=None, form=None):
 
 def test_every_route_of_the_application_has_a_line_here_and_no_other_has():
     assert routes_of_the_application() == set(ROUTES)
+
+
+def test_no_route_that_changes_anything_takes_a_cookie_without_its_xsrf_token():
+    changing = [line for lines in ROUTES.values() for line in lines if line.method != "get"]
+    assert {line.method for line in changing} == {"post", "put", "delete"}
+    for each_line in changing:
+        refused = {each_line.expected[name] for name in FORGED}
+        assert refused <= {401, 403}, each_line.path
+        assert 200 <= max(each_line.expected.values()), each_line.path
+
+
+async def test_a_plan_of_an_administrator_is_not_carried_out_without_the_xsrf_token(
+    course, visitors
+):
+    session, headers = visitors["admin"]
+    wish = {"user": "anna", "how": "set", "size": "5Gi", "reason": "More"}
+    answer = await session.post(
+        url(course, "quotas"), data=wish, headers=headers, allow_redirects=False
+    )
+    assert answer.status_code == 303, answer.text
+    plan = answer.headers["Location"].partition("efs-quota/")[2]
+    before = course.control.read("anna").quota_bytes
+    for name in FORGED:
+        assert await sent(course, visitors[name], "post", plan) == 403, name
+    assert course.control.read("anna").quota_bytes == before
+    # It is a plan that can be carried out.
+    assert await sent(course, visitors["admin"], "post", plan) == 303
+    assert course.control.read("anna").quota_bytes == 5 * 2**30
+
+
+async def test_a_job_is_not_switched_without_the_xsrf_token(course, visitors):
+    path, off = "api/jobs/switch", {"job": "of-the-site", "on": False, "reason": "x"}
+    for name in FORGED:
+        assert await sent(course, visitors[name], "put", path, off) == 401, name
+
+    async def is_on():
+        session, headers = visitors["reporter"]
+        answer = await session.get(url(course, f"{path}?job=of-the-site"), headers=headers)
+        return answer.json()["on"]
+
+    assert await is_on()
+    assert await sent(course, visitors["admin"], "put", path, off) == 200
+    assert not await is_on()
 
 
 @pytest.mark.parametrize("route", ROUTES)

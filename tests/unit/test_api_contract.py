@@ -8,14 +8,17 @@ from jupyterhub_efs_quota.history.events import Action, Run
 from jupyterhub_efs_quota.history.reading import Point, StateChange
 from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.quota.ahead import Lock
-from jupyterhub_efs_quota.quota.limits import Limits
+from jupyterhub_efs_quota.quota.limits import Limit, Limits
 from jupyterhub_efs_quota.quota.record import Record
+from jupyterhub_efs_quota.quota.sizes import MOST
 from jupyterhub_efs_quota.users import as_json
 from jupyterhub_efs_quota.users.change import Change
 from jupyterhub_efs_quota.users.explain import explain
+from jupyterhub_efs_quota.users.own_quota import own_quota
 from jupyterhub_efs_quota.web.api.contract import OPERATIONS, document
 from jupyterhub_efs_quota.web.api.handlers import ANSWERS
 from jupyterhub_efs_quota.web.api.schemas import SCHEMAS
+from jupyterhub_efs_quota.web.api.values import Size
 from jupyterhub_efs_quota.web.api.visitor import ADMIN, MANAGE, READ, visitor_of
 
 from ..conftest import NOW
@@ -30,6 +33,8 @@ WHOLE_RECORD = Record(
     extra={"note": 1},
 )  # fmt: skip
 ROW = Row(HubUser("homer", groups=("a",)), WHOLE_RECORD, {"Reaper": Problem("bad", "store")})
+OWN = own_quota(WHOLE_RECORD, Limit(1, 1), NOW, 0)
+USER = as_json.user_json(ROW, own=OWN)
 POINT = Point(NOW, 1, 2, None, 1, None, 1, 1, 0, True, False, 0.5)
 ACTION = Action("quota-changed", "homer", NOW, "admin", before='{"quota_bytes": 1}', until=NOW)
 
@@ -50,6 +55,7 @@ def test_every_operation_is_answered_and_nothing_else_is():
         ("Row", as_json.row_json(ROW, 5)),
         ("Row", as_json.row_json(Row(HubUser("new", groups=None)))),
         ("User", as_json.user_json(ROW)),
+        ("User", USER),
         ("User", as_json.user_json(Row(HubUser("new")), measuring=True)),
         ("User", as_json.user_json(ROW, lock=Lock(NOW, sure=True))),
         ("Rows", as_json.page_json([as_json.row_json(ROW)], 1, 1, 0)),
@@ -62,8 +68,8 @@ def test_every_operation_is_answered_and_nothing_else_is():
             as_json.happened_json(StateChange("homer", NOW, None, "lockout", "Reaper", 5, 1)),
         ),
         ("Run", as_json.run_json(Run("monitor", "host", NOW, NOW, counts={"users": 1}))),
-        ("QuotaChange", as_json.change_json(Change(None, WHOLE_RECORD), ROW)),
-        ("QuotaChange", as_json.change_json(Change(Record("homer"), WHOLE_RECORD), ROW)),
+        ("QuotaChange", as_json.change_json(Change(None, WHOLE_RECORD), USER)),
+        ("QuotaChange", as_json.change_json(Change(Record("homer"), WHOLE_RECORD), USER)),
     ],
 )
 def test_what_is_answered_is_as_the_contract_says(name, answer):
@@ -165,3 +171,11 @@ def test_who_sees_all_is_no_lead(scopes):
 def test_a_lead_knows_the_groups_of_their_scopes_and_no_others():
     asks = visitor(f"{READ}!group=a", f"{MANAGE}!group=b", "other!group=c", f"{READ}!user=group=d")
     assert asks.groups == {"a", "b"}
+
+
+def test_a_number_of_bytes_in_a_query_may_be_as_large_as_the_contract_says():
+    assert Size().schema["anyOf"][0]["maximum"] == MOST
+    assert Size().read(str(MOST)) == MOST
+    for wrong in (str(MOST + 1), "-1", "²", "1e3", "9" * 40):
+        with pytest.raises(ValueError):
+            Size().read(wrong)

@@ -126,6 +126,14 @@ def test_a_part_measured_again_replaces_itself_and_leaves_the_others(tmp_path, m
     assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
 
 
+def test_the_history_and_the_pages_are_measured_in_a_database_that_is_removed(tmp_path):
+    ran = bench(tmp_path, "--scale=0.002", "history", "overview")
+    assert ran.returncode == 0, ran.stderr
+    assert "the first cycle of 20 users: " in ran.stdout
+    assert "admin, overview: " in ran.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_part_that_there_is_not_is_named(tmp_path):
     ran = bench(tmp_path, "wurm")
     assert ran.returncode == 2

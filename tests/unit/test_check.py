@@ -177,3 +177,20 @@ def test_there_is_a_text_for_every_state(file, check):
         file.write_text(EXAMPLE.replace("quota_state: ok", f"quota_state: {state.value}"))
         seen.add(check(file)[1])
     assert len(seen) == len(State)
+
+
+LENT = "quota_until: '2026-12-24T18:00:00'\nquota_reason: "
+
+
+def test_a_quota_of_one_s_own_is_told_with_its_end_and_its_reason_after_the_first_line(file, check):
+    file.write_text(f"{EXAMPLE}\n{LENT}Thesis\n")
+    status, out, _ = check(file)
+    own = "INFO - This quota ends at 2026-12-24 18:00 UTC. Reason: Thesis\n"
+    assert (status, out) == (0, OK + own)
+
+
+def test_a_reason_does_the_terminal_no_harm(file, check):
+    file.write_text(f'{EXAMPLE}\n{LENT}"\\e]0;x\\a\\u202e\\nCRITICAL - all is lost"\n')
+    _, out, _ = check(file)
+    assert "\x1b" not in out and "\u202e" not in out
+    assert len(out.splitlines()) == 2

@@ -38,6 +38,12 @@ def weeks(a_day, files_a_day=0):
     ]
 
 
+_NONE = (
+    *("problem", "plotly", "visitor", "administers", "trouble", "figures_old", "rescue"),
+    *("own_quota", "keeps_servers"),
+)
+
+
 @pytest.fixture
 def page():
     template = load_templates().get_template("mine.html")
@@ -49,7 +55,7 @@ def page():
             view=usage_view(record, NOW, keeps_servers=exempt),
             coming=_coming(record, told, NOW, foresight, exempt=exempt),
             **told,
-            **dict.fromkeys(("problem", "plotly", "visitor", "administers", "trouble", "rescue")),
+            **dict.fromkeys(_NONE),
             **dict.fromkeys(("said", "xsrf_token", "hub_prefix", "menu_text", "table_name"), ""),
             base_url="/",
             free="/free",

@@ -7,7 +7,7 @@ import pytest
 from jupyterhub_efs_quota.commands import SHARED_ALIASES, ApiCommand
 from jupyterhub_efs_quota.doctor.checks import CHECKS
 from jupyterhub_efs_quota.doctor.command import DoctorCommand
-from jupyterhub_efs_quota.quota.record import State
+from jupyterhub_efs_quota.quota.standing import STANDINGS
 from jupyterhub_efs_quota.remote.command import RemoteCommand
 from jupyterhub_efs_quota.remote.history import HistoryCommand, RunsCommand
 from jupyterhub_efs_quota.remote.overview import OverviewCommand
@@ -60,7 +60,7 @@ def test_the_flags_of_all_of_them_are_said_once():
 
 def test_every_key_to_sort_by_and_every_state_is_one_of_the_api():
     assert all(f"`{key}`" in section("users") for key in SORTS)
-    assert set(UsersCommand.state.values) == {"", *(state.value for state in State)}
+    assert set(UsersCommand.state.values) == {"", *STANDINGS}
 
 
 def test_every_flag_and_every_check_of_the_doctor_is_in_the_documentation():

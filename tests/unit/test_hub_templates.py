@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
-from jinja2 import Environment, FileSystemLoader
+from bs4 import BeautifulSoup
+from jinja2 import ChoiceLoader, DictLoader, Environment, FileSystemLoader
 from traitlets.config import Config
 
 from jupyterhub_efs_quota import setup
@@ -36,3 +37,24 @@ def test_there_is_no_bar_for_who_has_no_service_or_where_it_is_switched_off(
     tmp_path, services, settings
 ):
     assert bar(tmp_path, services, **settings) == ""
+
+
+@pytest.mark.parametrize(
+    ("admin", "links"),
+    [
+        (True, {"overview": "Storage overview", "users": "Storage of all users"}),
+        (False, {"users": "Storage of all users"}),
+    ],
+)
+def test_the_admin_page_leads_to_the_overview_in_one_click_for_administrators(admin, links):
+    hub = DictLoader({"templates/admin.html": "{% block main %}{% endblock main %}"})
+    loader = ChoiceLoader([FileSystemLoader(TEMPLATES), hub])
+    template = Environment(loader=loader, autoescape=True).get_template("admin.html")
+    values = {"service": "efs-quota", "menu_text": "Storage"}
+    user = SimpleNamespace(admin=admin)
+    text = template.render(services=[OTHER, OURS], efs_quota=values, user=user)
+    shown = {
+        a["href"].removeprefix(OURS.href): a.text
+        for a in BeautifulSoup(text, "html.parser").select("a")
+    }
+    assert shown == links

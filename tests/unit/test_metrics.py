@@ -59,7 +59,7 @@ class Shown:
     def __init__(self, *, single=True, key=None, template="{home_root}/{escaped_username}"):
         self.counted, self.board, self.loops = Counted(), Board(), []
         homes = Homes("/efs/users", template)
-        dirsize = Dirsize(Directories(homes), self.counted.ages, key) if single else None
+        dirsize = Dirsize(Directories(homes), self.counted.trees, key) if single else None
         self.exposition = Exposition(
             self.counted, self.board, lambda: self.loops, lambda: ["one"], dirsize=dirsize
         )
@@ -137,7 +137,7 @@ def test_an_escaped_name_is_one_line(name):
 
 
 def test_names_are_off_by_default():
-    assert make_dirsize(EFSQuota(), Counted().ages) is None
+    assert make_dirsize(EFSQuota(), Counted().trees) is None
     assert EFSQuota().metrics_port == 0
 
 
@@ -189,11 +189,12 @@ def test_a_home_that_the_spawner_told_has_its_own_name():
 def test_a_vanished_user_has_no_series_and_no_ages_any_more(shown):
     shown.saw(Record("alice", **MEASURED), Record("bob", **MEASURED))
     for user in ("alice", "bob"):
-        shown.counted.ages.put(user, 5, 6)
+        shown.counted.measured(user, usage(summary=summary(oldest=5, newest=6)), 1)
     assert set(shown.listed().directories("dirsize_latest_mtime")) == {"alice", "bob"}
     shown.board.keep_only(["bob"])
     assert set(shown.directories()) == set(shown.directories("dirsize_oldest_mtime")) == {"bob"}
-    assert shown.counted.ages.get("alice") is None
+    assert shown.counted.trees.ages("alice") is None
+    assert shown.counted.trees.dirs("alice") is None
     assert shown.value(f"{PREFIX}measured_users") == 1
 
 
@@ -205,12 +206,12 @@ def test_a_user_who_was_never_measured_has_no_series(shown):
 def test_every_series_of_a_home_has_its_value(shown):
     shown.saw(Record("alice", **MEASURED, quota_bytes=500), Record("eve", quota_enabled=False))
     shown.saw(Record("bob", actual_bytes=1, started=NOW, quota_enabled=False))
-    shown.counted.ages.put("alice", 11, 22)
+    shown.counted.measured("alice", usage(dirs=4, summary=summary(oldest=11, newest=22)), 1)
     values = {name: shown.listed().directories(name) for name in FAMILIES}
     assert values == {
         "dirsize_total_size_bytes": {"alice": 100, "bob": 1},
         "dirsize_hard_limit_bytes": {"alice": 500},
-        "dirsize_entries_count": {"alice": 3},
+        "dirsize_entries_count": {"alice": 3 + 4},
         "dirsize_latest_mtime": {"alice": 22},
         "dirsize_oldest_mtime": {"alice": 11},
         "dirsize_last_updated_ns": {"alice": NOW.timestamp()},
@@ -232,7 +233,7 @@ def test_a_key_that_is_missing_or_can_be_guessed_is_an_error_that_names_the_file
         path.write_bytes(content)
     settings = EFSQuota(user_metrics="pseudonyms", metrics_key_file=str(path))
     with pytest.raises(SettingsError, match=str(path)):
-        make_dirsize(settings, Counted().ages)
+        make_dirsize(settings, Counted().trees)
 
 
 def test_the_key_in_the_file_makes_the_pseudonyms(tmp_path):
@@ -242,7 +243,7 @@ def test_the_key_in_the_file_makes_the_pseudonyms(tmp_path):
         metrics_key_file=str(tmp_path / "key"),
         home_root="/efs/users",
     )
-    dirsize = make_dirsize(settings, Counted().ages)
+    dirsize = make_dirsize(settings, Counted().trees)
     board = Board()
     board.saw(HubUser("alice"), Record("alice", **MEASURED), by="Reaper")
     assert f'"{pseudonym(KEY, "alice")}"' in dirsize.render(board.rows())
@@ -346,15 +347,15 @@ def summary(**ages):
 
 
 def test_the_ages_of_files_are_those_of_the_last_whole_summary(shown):
-    ages = shown.counted.ages
+    ages = shown.counted.trees.ages
     shown.counted.measured("a", usage(summary=summary(oldest=5, newest=9)), 1)
-    assert ages.get("a") == (5, 9)
+    assert ages("a") == (5, 9)
     shown.counted.measured("a", usage(), 1)
     cut = usage(summary=summary(oldest=7, newest=7), timed_out=True)
     shown.counted.measured("a", cut, 1)
-    assert ages.get("a") == (5, 9), "a measurement that tells nothing has changed it"
+    assert ages("a") == (5, 9), "a measurement that tells nothing has changed it"
     shown.counted.measured("a", usage(summary=summary()), 1)
-    assert ages.get("a") is None, "an emptied home still has files"
+    assert ages("a") is None, "an emptied home still has files"
 
 
 def errors_of(package):
@@ -517,3 +518,19 @@ def test_the_pace_of_the_walks_is_shown_once_the_store_has_answered(shown):
         "store_latency_seconds 0.5",
         "store_usual_latency_seconds 0.002",
     }
+
+
+def test_what_becomes_of_the_history_is_counted_and_without_one_nothing_is_said(shown):
+    from jupyterhub_efs_quota.history.recorder import Counts
+
+    told = Exposition(
+        shown.counted, shown.board, list, list, history=lambda: Counts(100, 20, lost=3, gaps=2)
+    )
+    lines = set(told.render().decode().splitlines())
+    assert {
+        f"{PREFIX}history_written_events_total 100.0",
+        f"{PREFIX}history_waiting_events 20.0",
+        f"{PREFIX}history_lost_events_total 3.0",
+        f"{PREFIX}history_gaps_total 2.0",
+    } <= lines
+    assert not {name for name, _ in shown.samples() if "history" in name}

@@ -76,7 +76,8 @@ def test_every_entry_is_complete_and_none_is_null_whatever_is_on_record(some):
         for name, kind in REQUIRED.items():
             assert type(one[name]) is kind, name
         assert all(one[name] >= 0 for name, kind in REQUIRED.items() if kind is int)
-        assert one["type"] == "user"
+        shared = [other["path"] for other in made["quotas"]].count(one["path"]) > 1
+        assert one["type"] == "fileset" or not shared
         json.dumps(one, ensure_ascii=False).encode()
 
 
@@ -117,6 +118,32 @@ def test_a_limit_on_files_that_nobody_counted_is_not_held_against_a_usage_of_non
 
 def test_the_figures_are_as_old_as_the_measurement_not_as_the_file():
     assert entry()["timestamp"] == HOUR_AGO.timestamp()
+
+
+def team(user):
+    return "/efs/users/team" if user in ("alice", "bob") else f"/efs/users/{user}"
+
+
+def test_a_directory_that_is_the_home_of_several_users_is_a_fileset_for_each_of_them():
+    shared = Directories(Homes("/efs/users", team))
+    rows = [row(Record(name, **MEASURED, usage_files=3)) for name in ("alice", "bob", "carol")]
+    alice, bob, carol = quotas(rows, shared, NOW)["quotas"]
+    assert (alice["type"], alice["path"]) == ("fileset", "/efs/users/team")
+    assert {**alice, "user": "bob"} == bob
+    # What is each one's own part is not known: all of it counts for the quota of each.
+    assert (alice["block_usage"], alice["file_usage"]) == (1, 3)
+    assert all(type(alice[name]) is kind for name, kind in REQUIRED.items())
+    assert carol["type"] == "user" and "block_usage" not in carol
+
+
+def test_a_shared_home_is_one_for_a_token_that_sees_one_of_its_users_only():
+    shared = Directories(Homes("/efs/users", team))
+    # bob was never measured, and has the home all the same.
+    rows = [row(Record("alice", **MEASURED)), row(Record("bob"))]
+    (one,) = quotas(rows[:1], shared, NOW, among=rows)["quotas"]
+    assert (one["user"], one["type"]) == ("alice", "fileset")
+    (one,) = quotas(rows[:1], shared, NOW)["quotas"]
+    assert one["type"] == "user"
 
 
 def test_a_name_that_is_no_text_does_not_cost_the_others_their_figures():

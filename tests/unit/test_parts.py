@@ -22,7 +22,7 @@ class Remeasure:
         self.go_on = asyncio.Event()
         self.fails = None
 
-    async def measure(self, user, *, wish):
+    async def measure(self, user, *, wish, new):
         self.asked.append((user, wish))
         await self.go_on.wait()
         if self.fails:

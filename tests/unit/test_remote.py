@@ -4,13 +4,21 @@ import time
 
 import pytest
 
+from jupyterhub_efs_quota.board import Row
 from jupyterhub_efs_quota.errors import SettingsError
+from jupyterhub_efs_quota.hub.client import HubUser
+from jupyterhub_efs_quota.quota.limits import Limit
+from jupyterhub_efs_quota.quota.record import Record, State
+from jupyterhub_efs_quota.quota.standing import STANDINGS
 from jupyterhub_efs_quota.remote import output
 from jupyterhub_efs_quota.remote.command import pages
 from jupyterhub_efs_quota.remote.history import _remark, _value
 from jupyterhub_efs_quota.remote.output import Output, growth, percent, size
-from jupyterhub_efs_quota.remote.show import _full
+from jupyterhub_efs_quota.remote.show import _full, show_user
+from jupyterhub_efs_quota.remote.users import UsersCommand
 from jupyterhub_efs_quota.remote.when import local, parse, secs_between, to_api
+from jupyterhub_efs_quota.users.as_json import page_json, row_json, user_json
+from jupyterhub_efs_quota.users.own_quota import own_quota
 
 from ..conftest import NOW
 
@@ -148,6 +156,38 @@ def test_the_day_when_it_is_full_says_whether_that_is_so_in_files():
 
 
 def test_every_state_has_a_colour():
-    from jupyterhub_efs_quota.quota.record import State
+    assert set(output._STATES) == set(STANDINGS)
 
-    assert set(output._STATES) == {state.value for state in State}
+
+LENT = Record(
+    "alice", quota_bytes=20_480, quota_files=5, quota_source="hand", quota_until=NOW,
+    quota_reason="Thesis\x1b[2J", actual_bytes=12_000, usage_files=6, fraction_used=0.586,
+    quota_state=State.LOCKOUT, started=NOW, stopped=NOW,
+)  # fmt: skip
+
+
+def test_a_user_is_shown_with_files_of_how_many_and_what_comes_after_the_end(capsys):
+    own = own_quota(LENT, Limit(10_000, 4), NOW, 0)
+    show_user(Output(), user_json(Row(HubUser("alice"), LENT), own=own))
+    printed = capsys.readouterr().out
+    assert "11.7 KiB, 120 % of the files, 6 of 5 files" in printed
+    assert "until 2026-11-22 13:00 CET: Thesis\\x1b[2J" in printed
+    after = "9.8 KiB and 4 files, from default; 2.0 KiB and 2 files too many with what is held now"
+    assert f"After that   {after}: the state is lockout" in printed
+
+
+def test_of_a_quota_that_is_enough_after_the_end_nothing_more_is_said(capsys):
+    own = own_quota(LENT, Limit(50_000), NOW, 0)
+    show_user(Output(), user_json(Row(HubUser("alice"), LENT), own=own))
+    assert "After that   48.8 KiB, from default\n" in capsys.readouterr().out
+
+
+def test_the_table_has_files_of_how_many_and_no_state_of_who_has_no_quota(capsys):
+    exempt = Record(
+        "erin", quota_enabled=False, quota_state=State.LOCKOUT, actual_bytes=5, started=NOW
+    )
+    rows = [row_json(Row(HubUser(each.user), each)) for each in (LENT, exempt)]
+    UsersCommand().show(Output(), page_json(rows, 2, 2, 0))
+    _, alice, erin, *_ = capsys.readouterr().out.splitlines()
+    assert "120 % of files" in alice and "6 of 5" in alice
+    assert "no-quota" in erin and "lockout" not in erin and "%" not in erin

@@ -117,7 +117,7 @@ def no_history():
 
 @pytest.fixture
 def make_pages(rooms, write, monkeypatch):
-    """Serve pages: `make_pages(history)`."""
+    """Serve pages: `make_pages(history)`, and of which parts else."""
     servers = []
     for name, value in (
         ("API_TOKEN", "secret"),
@@ -144,8 +144,8 @@ def make_pages(rooms, write, monkeypatch):
         rooms.board.saw(HubUser(name, groups=groups), record, by="Reaper")
         return record
 
-    def make(history):
-        parts = Parts(
+    def make(history, **more):
+        given = dict(
             board=rooms.board,
             store=rooms.store,
             offload=rooms.offload,
@@ -160,6 +160,7 @@ def make_pages(rooms, write, monkeypatch):
             history=history,
             quotas=Quotas(rooms.settings, rooms.store, rooms.clock, history, rooms.board),
         )
+        parts = Parts(**{**given, **more})
         server = HTTPServer(make_application(parts, PREFIX, api_token="secret", verify_secs=1))
         listening, port = bind_unused_port()
         server.add_socket(listening)

@@ -2,9 +2,12 @@
 
 import csv
 import io
+import json
 from datetime import timedelta
 
 import pytest
+
+from jupyterhub_efs_quota.quota.record import State
 
 from ..conftest import NOW
 from ..history.conftest import measure
@@ -191,3 +194,37 @@ async def test_what_is_wrong_with_a_user_is_told_in_full_to_administrators_only(
     assert "/efs" not in page.text and "Something went wrong" in page.text
     page = await pages.page("users/anna", "teacher")
     assert "/efs" not in page.text and "Something went wrong" in page.text
+
+
+async def test_users_without_a_quota_are_found_by_that_and_not_by_a_stale_state(pages):
+    pages.put("erin", quota_enabled=False, quota_state=State.LOCKOUT)
+    page = await pages.page("users?state=no-quota", "admin")
+    assert names(page) == ["erin"]
+    (chosen,) = page.select("#which-state option[selected]")
+    assert chosen["value"] == "no-quota"
+    assert "no-quota" in page.select_one("#users tbody .badge").text
+    assert names(await pages.page("users?state=lockout", "admin")) == []
+    assert [row["name"] for row in await rows(pages, "users.csv?state=no-quota", "admin")] == [
+        "erin"
+    ]
+    answer = await pages.get("api/users?state=no-quota", "admin")
+    assert [row["name"] for row in json.loads(answer.body)["items"]] == ["erin"]
+
+
+async def test_a_limit_on_files_stands_in_the_table_with_the_share_of_them(pages):
+    pages.put("erin", usage_files=1_200, quota_files=1_000, fraction_used=0.3)
+    page = await pages.page("users?q=erin", "admin")
+    cells = [cell.text.strip() for cell in page.select("#users tbody td")]
+    assert "120 % of the files" in cells and "1,200 of 1,000" in cells
+    first = await pages.page("users?sort=-fraction", "admin")
+    assert names(first)[0] == "erin"
+
+
+async def test_the_place_for_a_box_that_chooses_all_is_there_for_who_may_change_quotas(pages):
+    page = await pages.page("users", "teacher")
+    place = page.find(id="choose-all")
+    assert place["data-label"] == "Choose all on this page" and place.find("input") is None
+    assert page.find("script", src=lambda src: src and "choose.js" in src)
+    page = await pages.page("users", "looker")
+    assert page.find(id="choose-all") is None
+    assert page.find("script", src=lambda src: src and "choose.js" in src) is None

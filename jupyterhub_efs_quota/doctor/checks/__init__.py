@@ -6,6 +6,7 @@ from ..run import Check
 from . import (
     clock,
     database,
+    deleting,
     hub_config,
     mapping,
     measuring,
@@ -29,6 +30,7 @@ CHECKS = (
     Check("spawn-hook", spawn_hook.look, _STORE),
     Check("rescue", rescue.look, _STORE),
     Check("mounts", mounts.look, _STORE),
+    Check("deleting", deleting.look, _STORE),
     Check("measuring", measuring.look, _STORE, secs=30),
     Check("hub", reach.look, _HUB),
     Check("scopes", scopes.look, _HUB),

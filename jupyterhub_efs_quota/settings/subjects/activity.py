@@ -25,7 +25,10 @@ class ActivitySettings(HasTraits):
         a success within so many. `window_minutes` with `at_least` (so many successes within
         it) or `longest_gap_minutes`, or both. `last_runs` with `least_mean_secs` and
         `most_mean_secs` (how long these took on average) or `most_spreads` (how many times
-        the usual spread the newest may be off).""",
+        the usual spread the newest may be off).
+
+        Of the service's own jobs `monitor`, `reaper` and `limbo` a success is asked within
+        three of their periods, unless a check here is about that job.""",
     ).tag(config=True)
     switched_off_file = Unicode(
         "",

@@ -9,8 +9,8 @@ from typing import Any
 from ...board import Row
 from ...hub.client import HubUser
 from ..parts import Parts
-from ..seen import find
-from .visitor import READ, Visitor
+from ..seen import as_seen, find
+from .visitor import ADMIN, READ, Visitor
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,27 @@ class Call:
         """The user whom the path names, for whom the visitor needs a scope: see `find`."""
         return find(self.parts.board, self.visitor, self.name, scope)
 
-    def visible(self) -> list[Row]:
-        """All users whom the visitor may see."""
-        rows = self.parts.board.rows()
-        if self.visitor.may_all(READ):
+    def visible(self, group: str | None = None) -> list[Row]:
+        """All users whom the visitor may see; with a group, of those whose groups they know."""
+        rows, visitor = self.parts.board.rows(), self.visitor
+        if visitor.may_all(READ):
             return rows
-        return [row for row in rows if self.visitor.may(READ, row.user)]
+        # Who leads one group does not learn who of it is in another.
+        known = group is None or group in visitor.groups
+        return [
+            row
+            for row in rows
+            if visitor.may(READ, row.user) and (known or visitor.is_own(row.user.name))
+        ]
+
+    @property
+    def administers(self) -> bool:
+        """Whether the visitor may read all there is."""
+        return self.visitor.may_all(ADMIN)
+
+    def seen(self, row: Row) -> Row:
+        """A user's row with no more in it than the visitor may read of them."""
+        return as_seen(row, self.visitor)
 
     def names(self) -> list[str] | None:
         """The names of those whom the visitor may see; None for everybody's."""

@@ -13,8 +13,9 @@ from ...board import Row
 from ...errors import HomeError, LockHeld, StoreError
 from ...users.as_json import change_json
 from ...users.change import Change, Wish
+from ...users.told import why
 from .call import Answer, Call
-from .users import current, lock_of, shown
+from .users import shown
 from .visitor import MANAGE, READ
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ async def measure_user(call: Call) -> Answer:
     """Measure a home, or join the measurement that goes on."""
     own = call.visitor.is_own(call.name)
     row = call.user(READ if own else MANAGE)
-    task = call.parts.measure(row.user.name)
+    task = call.parts.measure(row.user.name, row.user)
     # Not cancelled with the request: others may wait for it too.
     done, _ = await asyncio.wait({task}, timeout=call.given["wait"])
     if not done:
@@ -37,7 +38,8 @@ async def measure_user(call: Call) -> Answer:
     except LockHeld:
         return _goes_on(call, row)  # somebody else measures it
     except (HomeError, FileNotFoundError) as error:
-        raise web.HTTPError(409, "%s", f"The home cannot be measured: {error}") from error
+        reason = f"The home cannot be measured: {error}" if call.administers else why(error)
+        raise web.HTTPError(409, "%s", reason) from error
     return Answer(await shown(call, call.user()))
 
 
@@ -67,10 +69,9 @@ async def _change(call: Call, row: Row, work: Callable[[], Change]) -> Answer:
         change = await call.parts.offload.run_within(CHANGE_SECS, work)
     except StoreError as error:
         call.parts.failed(error)
-        raise StoreError(
-            f"{error} Whether the quota was changed is not known: look again."
+        reason = error if call.administers else why(error)
+        raise web.HTTPError(
+            503, "%s", f"{reason} Whether the quota was changed is not known: look again."
         ) from None
     log.info("%s changes a quota: %s", call.visitor.called, change.sentence)
-    measuring = call.parts.measuring(row.user.name)
-    row = await current(call, row)
-    return Answer(change_json(change, row, lock=lock_of(call, row), measuring=measuring))
+    return Answer(change_json(change, await shown(call, row)))

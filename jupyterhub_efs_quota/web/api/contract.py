@@ -17,7 +17,7 @@ from ...freeing.desk import Kind
 from ...freeing.listing import By
 from ...history.events import Outcome
 from ...overview.wanted import MONTHS, MOST_MONTHS, MOST_TOP, TOP
-from ...quota.record import State
+from ...quota.standing import STANDINGS
 from ...users.change import LONGEST_REASON
 from ...users.table import SORTS
 from .schemas import SCHEMAS, ref
@@ -184,12 +184,13 @@ OPERATIONS = (
         {200: "Rows"},
         (
             Parameter("q", Text(LONGEST_NAME), "A part of the name, whatever its case."),
-            Parameter("state", Choice([state.value for state in State]), "In this state only."),
+            Parameter("state", Choice(STANDINGS), "In this state only; no-quota: who has none."),
             Parameter("group", Text(LONGEST_NAME), "Members of this group only."),
             Parameter(
                 "sort",
                 Choice([sign + name for name in SORTS for sign in ("", "-")]),
-                "By what to sort; with `-` from the largest down. Who has no value comes last.",
+                "By what to sort; with `-` from the largest down. Who has no value comes last."
+                " `fraction`: by `share`.",
                 "name",
             ),
             Parameter("growth", Flag(), "Say the growth too: asks the history.", default=False),

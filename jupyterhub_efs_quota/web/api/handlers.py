@@ -25,6 +25,7 @@ from ...errors import (
     LockHeld,
     WishError,
 )
+from ...users.told import why
 from ..parts import Parts
 from . import changing, freeing, jobs, past, site, users
 from .call import Answer, Call
@@ -127,7 +128,7 @@ class Api(HubOAuthenticated, Json):  # type: ignore[misc]
                 **read_body(self._operation, self.request.body),
             }
         except EFSQuotaError as error:
-            raise _refusal(error) from error
+            raise _refusal(error, str(error)) from error
 
     def _asked(self) -> Operation:
         operation = self._operations.get(self.request.method.lower())
@@ -142,14 +143,14 @@ class Api(HubOAuthenticated, Json):  # type: ignore[misc]
         try:
             self.answer(await ANSWERS[self._operation.name](call))
         except EFSQuotaError as error:
-            raise _refusal(error) from error
+            raise _refusal(error, str(error) if call.administers else why(error)) from error
 
     get = post = put = delete = _call
 
 
-def _refusal(error: EFSQuotaError) -> web.HTTPError:
+def _refusal(error: EFSQuotaError, told: str) -> web.HTTPError:
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 503)
-    return web.HTTPError(status, "%s", error)
+    return web.HTTPError(status, "%s", told)
 
 
 class OpenAPI(Json):

@@ -12,6 +12,7 @@ from ...history.events import Outcome
 from ...quota.forecast import Amount, Outlook
 from ...quota.record import COMMON_FIELDS, OWN_FIELDS, State
 from ...quota.rescue import End
+from ...quota.standing import STANDINGS, Of
 from ...users.explain import Cause, WouldChange
 
 Schema = dict[str, Any]
@@ -29,6 +30,7 @@ def one_of(words: type[Enum]) -> Schema:
 
 
 STATE = one_of(State)
+STANDING: Schema = {"type": "string", "enum": list(STANDINGS)}
 
 
 def ref(name: str) -> Schema:
@@ -104,7 +106,8 @@ def _record() -> Schema:
     fields.update({name: known(TIME, "null: never") for name in _NEVER})
     schema = thing(
         "The record as the control file has it (see the control file's reference), but that"
-        " times have their zone, and null is the time that never was.",
+        " times have their zone, and null is the time that never was. `home` is there for"
+        " administrators only.",
         **fields,
     )
     return {**schema, "required": list(COMMON_FIELDS)}
@@ -113,10 +116,23 @@ def _record() -> Schema:
 _USER: dict[str, Schema] = {
     "name": TEXT,
     "admin": said(FLAG, "Whether they administer the hub."),
-    "groups": known(array(TEXT), "null: the service may not read groups."),
+    "groups": known(
+        array(TEXT),
+        "null: the service may not read groups. Who leads groups is told those alone.",
+    ),
     "servers": array(TEXT, 'The names of the servers that run; "" is the default one.'),
     "record": known(ref("Record"), "null: there is none yet, or it was never readable."),
-    "problem": known(TEXT, "What is wrong with this user's measurement or record."),
+    "state": known(
+        STANDING, "The state on record, or no-quota for who has none; null: there is no record."
+    ),
+    "share": known(
+        ref("Share"), "How much of the quota is used; null: no quota, or not measured yet."
+    ),
+    "problem": known(
+        TEXT,
+        "What is wrong with this user's measurement or record. Only administrators"
+        " (`custom:efs-quota:admin`) read what may name paths; all others, that something is.",
+    ),
     "rescue": known(ref("Rescue"), "null: there was none in this lockout."),
 }
 _QUOTA: dict[str, Schema] = {
@@ -148,6 +164,21 @@ SCHEMAS: dict[str, Schema] = {
         ),
     ),
     "Rows": page("Row"),
+    "Share": thing(
+        "The larger of the shares of bytes and of files, where there is a limit on these.",
+        fraction=said(NUMBER, "1 is all of it. Of bytes it is `fraction_used` of the record."),
+        of=one_of(Of),
+    ),
+    "QuotaThen": thing(
+        "What the settings give when `until` of the quota has come, and how the user stands then"
+        " with what the home holds now.",
+        bytes=WHOLE,
+        files=said(WHOLE, "0: no limit on files."),
+        source=known(TEXT, "As of a quota."),
+        state=STATE,
+        excess_bytes=said(WHOLE, "By how much they are over it."),
+        excess_files=WHOLE,
+    ),
     "Rescue": thing(
         "The rescue of a lockout: for a while the user may start a server, to delete with.",
         server=said(TEXT, 'Which server was started last; "" is the default one.'),
@@ -159,8 +190,11 @@ SCHEMAS: dict[str, Schema] = {
         "A user, as their record stands now.",
         **_USER,
         quota=known(ref("Quota")),
+        quota_then=known(
+            ref("QuotaThen"), "null: the quota has no end, or it is not known what comes then."
+        ),
         problems=array(
-            thing("Something that is wrong.", by=TEXT, kind=TEXT, text=TEXT),
+            thing("Something that is wrong.", by=TEXT, kind=TEXT, text=said(TEXT, "As `problem`.")),
             "What is wrong, by the part of the service that says so.",
         ),
         lock=known(
@@ -380,7 +414,7 @@ SCHEMAS: dict[str, Schema] = {
             thing(
                 "A user in such a list.",
                 name=TEXT,
-                state=known(STATE),
+                state=known(STANDING, "As of a user."),
                 bytes=known(WHOLE, "What the home held when it was measured last."),
                 quota_bytes=known(WHOLE, "null: no quota, or not known."),
                 growth=known(WHOLE, "In 30 days up to the last measurement; `fastest` alone."),
@@ -411,7 +445,10 @@ SCHEMAS: dict[str, Schema] = {
             limited=said(WHOLE, "Users who have a quota."),
             quota_bytes=said(WHOLE, "What their quotas promise together."),
             unseen=said(WHOLE, "Users who have no record yet."),
-            states={"type": "object", "additionalProperties": WHOLE},
+            states=said(
+                {"type": "object", "additionalProperties": WHOLE},
+                "Users by `state`: as many as `GET users?state=` finds.",
+            ),
         ),
         volume=known(
             thing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from tornado import web
 
@@ -38,8 +39,8 @@ async def list_users(call: Call) -> Answer:
 
 
 def _page(call: Call, wanted: Wanted, growth: Mapping[str, int | None]) -> object:
-    page = table(call.visible(), wanted, growth)
-    rows = [row_json(row, growth.get(row.user.name)) for row in page.rows]
+    page = table(call.visible(wanted.group), wanted, growth)
+    rows = [row_json(call.seen(row), growth.get(row.user.name)) for row in page.rows]
     return page_json(rows, page.total, wanted.limit, wanted.offset)
 
 
@@ -48,10 +49,20 @@ async def get_user(call: Call) -> Answer:
     return Answer(await shown(call, call.user()))
 
 
-async def shown(call: Call, row: Row) -> object:
+async def shown(call: Call, row: Row) -> dict[str, Any]:
     """A user with the record as it stands now."""
-    row = await current(call, row)
-    return user_json(row, lock=lock_of(call, row), measuring=call.parts.measuring(row.user.name))
+    return told(call, await current(call, row))
+
+
+def told(call: Call, row: Row) -> dict[str, Any]:
+    """A user as the visitor may read of them."""
+    parts, name = call.parts, row.user.name
+    return user_json(
+        call.seen(row),
+        lock=lock_of(call, row),
+        measuring=parts.measuring(name),
+        own=parts.own_quota(row.user, row.record),
+    )
 
 
 def lock_of(call: Call, row: Row) -> Lock | None:
@@ -65,7 +76,8 @@ async def current(call: Call, row: Row) -> Row:
     record, problem = await current_record(call.parts, row.user.name)
     if problem is None:
         return replace(row, record=record)
-    return replace(row, record=record, problems={**row.problems, "API": Problem(problem, "store")})
+    problems = {**row.problems, "API": Problem(problem, "store", for_all=True)}
+    return replace(row, record=record, problems=problems)
 
 
 async def explain_user(call: Call) -> Answer:

@@ -279,7 +279,8 @@ class Size:
 
     def read(self, text: str) -> int:
         """The value in the text of a query."""
-        return self.take(text)
+        number = text.isascii() and text.isdigit()
+        return Whole().read(text) if number else self.take(text)
 
     def take(self, value: object) -> int:
         """The value that a JSON body holds."""

@@ -24,6 +24,19 @@
     return `${format(bytes, 1)} ${UNITS[step]}`;
   };
 
+  /* How much of how much; of files too where there is a limit on them. The share stands beside
+     that of the two of which more is used. */
+  const words = (figure) => {
+    const used = size(Number(figure.used));
+    if (!figure.quota) return used;
+    const space = `${used} of ${size(Number(figure.quota))}`;
+    if (!figure.fileLimit) return `${space}, ${figure.share}`;
+    const number = (count) => new Intl.NumberFormat(locale).format(Number(count));
+    const files = `${number(figure.files)} of ${number(figure.fileLimit)} files`;
+    const ofFiles = figure.ofFiles !== undefined;
+    return ofFiles ? `${space}; ${files}, ${figure.share}` : `${space}, ${figure.share}; ${files}`;
+  };
+
   const element = (name, className, text) => {
     const made = document.createElement(name);
     made.className = className;
@@ -63,12 +76,11 @@
 
   const draw = (figure) => {
     const tone = TONES.includes(figure.tone) ? figure.tone : "secondary";
-    const used = size(Number(figure.used));
-    const words = figure.quota ? `${used} of ${size(Number(figure.quota))}, ${figure.share}` : used;
+    const told = words(figure);
     const line = element("p", "mb-1");
     const link = element("a", "fw-bold", place.dataset.title);
     link.href = service;
-    line.append(link, ": ", words, " ", element("span", `badge text-bg-${tone}`, figure.state));
+    line.append(link, ": ", told, " ", element("span", `badge text-bg-${tone}`, figure.state));
     const parts = [line];
     if (figure.quota) {
       const track = element("div", "progress");
@@ -77,14 +89,14 @@
       track.setAttribute("aria-valuemin", "0");
       track.setAttribute("aria-valuemax", "100");
       track.setAttribute("aria-valuenow", figure.percent);
-      track.setAttribute("aria-valuetext", words);
+      track.setAttribute("aria-valuetext", told);
       const bar = element("div", `progress-bar bg-${tone}`);
       bar.style.width = `${Number(figure.percent)}%`;
       track.append(bar);
       parts.push(track);
     }
-    const told = rescue(figure) || coming(figure);
-    if (told) parts.push(element("p", "mt-1 mb-0", told));
+    const more = rescue(figure) || coming(figure);
+    if (more) parts.push(element("p", "mt-1 mb-0", more));
     place.replaceChildren(...parts);
     place.hidden = false;
   };
