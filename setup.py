@@ -64,7 +64,7 @@ setup(
         "alembic>=1.12",
         "jinja2>=3.1",
         "jupyterhub>=5.4,<7",
-        "plotly>=6",
+        "plotly>=7.1,<8",
         "prometheus_client",
         "PyYAML>=6",
         "SQLAlchemy>=2.0.10",
