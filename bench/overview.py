@@ -39,8 +39,8 @@ from jupyterhub_efs_quota.history import surroundings
 from jupyterhub_efs_quota.history.database import Database
 from jupyterhub_efs_quota.history.events import Action, Fill
 from jupyterhub_efs_quota.history.history import History
+from jupyterhub_efs_quota.history.packing import pack
 from jupyterhub_efs_quota.history.place import whole_url
-from jupyterhub_efs_quota.history.reading import pack
 from jupyterhub_efs_quota.history.tables import measurements, number_of
 from jupyterhub_efs_quota.history.writing import write_events
 from jupyterhub_efs_quota.hub.client import HubUser

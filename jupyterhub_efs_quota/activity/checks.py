@@ -62,7 +62,7 @@ class Recent:
     patient: bool = False
 
     def wanted(self, now: datetime) -> dict[str, Any]:
-        """See `reading.job_runs`."""
+        """See `history/runs.py`."""
         return {"outcomes": _RAN, "limit": _LAST}
 
     def too_early(self, now: datetime, began: datetime | None) -> bool:
@@ -92,7 +92,7 @@ class Often:
     gap_minutes: float | None = None
 
     def wanted(self, now: datetime) -> dict[str, Any]:
-        """See `reading.job_runs`."""
+        """See `history/runs.py`."""
         since = now - timedelta(minutes=self.minutes)
         return {"outcomes": _RAN, "completed_since": since, "limit": None}
 
@@ -136,7 +136,7 @@ class RunTime:
     spreads: float | None = None
 
     def wanted(self, now: datetime) -> dict[str, Any]:
-        """See `reading.job_runs`."""
+        """See `history/runs.py`."""
         return {"outcomes": _SUCCESS, "limit": self.runs}
 
     def failure(self, runs: Sequence[Run], now: datetime) -> str | None:

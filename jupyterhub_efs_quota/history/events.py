@@ -39,7 +39,7 @@ class ActionKind(str, Enum):
 # What a change of state is called beside them.
 STATE_CHANGED = "state-changed"
 
-# A summary as it is stored: `reading.pack` and `unpack`.
+# A summary as it is stored: `packing.pack` and `unpack`.
 Packed: TypeAlias = bytes
 
 

@@ -24,12 +24,14 @@ from ..errors import HistoryError
 from ..quota.record import Record
 from ..quota.summary import Summary
 from ..quota.usage import Usage
-from . import reading, surroundings, trees, writing
+from . import happened, reading, runs, surroundings, trees, writing
 from .database import Database
 from .events import Action, ActionKind, Event, Fill, Judged, Measurement, Run
+from .happened import StateChange
+from .packing import pack
 from .pending import Pending, left_behind
 from .queue import Queue
-from .reading import Day, Latest, Page, Point, StateChange
+from .reading import Day, Latest, Page, Point
 from .recorder import Counts, Recorder
 from .surroundings import Gone
 from .thinning import Keep, claim, thin
@@ -115,7 +117,7 @@ class History(Recorder):
             complete=usage.complete,
             timed_out=usage.timed_out,
             meter=usage.meter,
-            summary=None if usage.summary is None else reading.pack(usage.summary),
+            summary=None if usage.summary is None else pack(usage.summary),
         )
         self._put(measurement, self._judgement(record, by, stopped))
 
@@ -205,36 +207,36 @@ class History(Recorder):
         return self._ask(reading.growth)
 
     def runs(self, **wanted: Any) -> Page[Run]:
-        """Runs of jobs, the newest first: see `reading.all_runs`."""
-        return self._ask(reading.all_runs, **wanted)
+        """Runs of jobs, the newest first: see `runs.all_runs`."""
+        return self._ask(runs.all_runs, **wanted)
 
     def job_runs(self, name: str, **wanted: Any) -> list[Run]:
-        """The last runs of a job, the newest first: see `reading.job_runs`."""
-        return self._ask(reading.job_runs, name, **wanted)
+        """The last runs of a job, the newest first: see `runs.job_runs`."""
+        return self._ask(runs.job_runs, name, **wanted)
 
     def job_names(self, most: int | None = None) -> list[str]:
         """The names of all jobs that have runs on record, or the first of them."""
-        return self._ask(reading.job_names, most)
+        return self._ask(runs.job_names, most)
 
     def began(self) -> datetime | None:
         """Since when runs are on record; None where nothing is."""
-        return self._ask(reading.began)
+        return self._ask(runs.began)
 
     def trees(self, after: int, most: int) -> list[Tree]:
         """What is known of so many homes, a part of all: see `trees.trees`."""
         return self._ask(trees.trees, after, most)
 
     def state_changes(self, **wanted: Any) -> Page[StateChange]:
-        """Changes of state, the newest first: see `reading.changes_of_state`."""
-        return self._ask(reading.changes_of_state, **wanted)
+        """Changes of state, the newest first: see `happened.changes_of_state`."""
+        return self._ask(happened.changes_of_state, **wanted)
 
     def actions(self, **wanted: Any) -> Page[Action]:
-        """What was done, the newest first: see `reading.all_actions`."""
-        return self._ask(reading.all_actions, **wanted)
+        """What was done, the newest first: see `happened.all_actions`."""
+        return self._ask(happened.all_actions, **wanted)
 
     def happened(self, **wanted: Any) -> Page[StateChange | Action]:
-        """Changes of state and what was done together: see `reading.happened`."""
-        return self._ask(reading.happened, **wanted)
+        """Changes of state and what was done together: see `happened.happened`."""
+        return self._ask(happened.happened, **wanted)
 
     def summary(self, user: str, before: datetime | None = None) -> tuple[datetime, Summary] | None:
         """The last summary of a user's home, and when that measurement began."""

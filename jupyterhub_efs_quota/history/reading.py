@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -13,30 +11,22 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Row,
     Select,
     Table,
-    bindparam,
     func,
-    literal,
     select,
     type_coerce,
-    union_all,
 )
 
 from ..quota.record import Record
-from ..quota.summary import Summary, load_summary
-from .events import STATE_CHANGED, Action, Run, load_record
+from ..quota.summary import Summary
+from .events import load_record
+from .packing import unpack
 from .tables import (
-    BEGAN,
     MICROSECOND,
-    actions,
     latest,
-    marks,
     measurements,
     records,
-    runs,
-    state_changes,
     summaries,
     users,
     writers,
@@ -44,12 +34,7 @@ from .tables import (
 
 T = TypeVar("T")
 
-# Before it is compressed. An ordinary one has 50 kB; the longest possible paths would make 12 MB.
-MOST_SUMMARY_BYTES = 1_000_000
-LONGEST_RUN = timedelta(days=31)
 _DAY = timedelta(days=1) // MICROSECOND
-# How many values one statement takes, well below the least that a database allows.
-_MANY = 500
 
 
 @dataclass(frozen=True)
@@ -108,19 +93,6 @@ class Day:
     counted: int
     files: int | None
     complete: bool = True
-
-
-@dataclass(frozen=True)
-class StateChange:
-    """A user's state became another; `before` is None for who was never seen before."""
-
-    user: str
-    time: datetime
-    before: str | None
-    after: str
-    by: str
-    counted: int
-    quota_bytes: int
 
 
 @dataclass(frozen=True)
@@ -214,7 +186,7 @@ def series(
     each of which the last one stays.
     """
     statement = (
-        _columns(Point, measurements)
+        columns_of(Point, measurements)
         .join(users, users.c.id == measurements.c.user_id)
         .where(
             users.c.name == user,
@@ -255,155 +227,6 @@ def sample(found: Sequence[Point], since: datetime, until: datetime, points: int
     part = (until - since) / points
     last = {int((point.started - since) / part): point for point in found}
     return [last[number] for number in sorted(last)]
-
-
-def all_runs(
-    connection: Connection,
-    *,
-    name: str | None = None,
-    host: str | None = None,
-    outcome: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    offset: int = 0,
-    limit: int = 100,
-) -> Page[Run]:
-    """The runs of a job, or of all; the newest by its start first."""
-    conditions: list[ColumnElement[bool]] = []
-    if name is not None:
-        conditions.append(runs.c.name == name)
-    if host is not None:
-        conditions.append(runs.c.host == host)
-    if outcome is not None:
-        conditions.append(runs.c.outcome == outcome)
-    if since is not None:
-        conditions.append(runs.c.started >= since)
-    if until is not None:
-        conditions.append(runs.c.started < until)
-    statement = _columns(Run, runs).where(*conditions)
-    order = (runs.c.started.desc(), runs.c.id.desc())
-    found = connection.execute(statement.order_by(*order).offset(offset).limit(limit))
-    total = connection.scalar(select(func.count()).select_from(runs).where(*conditions))
-    return Page([_run(row) for row in found], total or 0)
-
-
-def job_runs(
-    connection: Connection,
-    name: str,
-    *,
-    host: str | None = None,
-    outcomes: Collection[str] | None = None,
-    completed_since: datetime | None = None,
-    limit: int | None = 100,
-) -> list[Run]:
-    """The last runs of a job, the newest by its start first; not counted, so it is soon told."""
-    conditions: list[ColumnElement[bool]] = [runs.c.name == name]
-    if host is not None:
-        conditions.append(runs.c.host == host)
-    if outcomes is not None:
-        conditions.append(runs.c.outcome.in_(sorted(outcomes)))
-    if completed_since is not None:
-        # Those that began long before are not looked for: no run takes as long.
-        conditions.append(runs.c.started >= completed_since - LONGEST_RUN)
-        conditions.append(runs.c.completed >= completed_since)
-    statement = _columns(Run, runs).where(*conditions).limit(limit)
-    order = (runs.c.started.desc(), runs.c.id.desc())
-    return [_run(row) for row in connection.execute(statement.order_by(*order))]
-
-
-def job_names(connection: Connection, most: int | None = None) -> list[str]:
-    """The names of all jobs that ever ran, as far as that is on record, or the first of them."""
-    # From one name to the next by the index: there are few names, and many runs.
-    names: list[str] = []
-    while most is None or len(names) < most:
-        statement = select(func.min(runs.c.name))
-        if names:
-            statement = statement.where(runs.c.name > names[-1])
-        following = connection.scalar(statement)
-        if following is None:
-            break
-        names.append(following)
-    return names
-
-
-def began(connection: Connection) -> datetime | None:
-    """Since when runs are on record; None where nothing is."""
-    mark = connection.scalar(select(marks.c.time).where(marks.c.name == BEGAN))
-    first = connection.scalar(select(func.min(runs.c.started)))
-    return min((time for time in (mark, first) if time is not None), default=None)
-
-
-def changes_of_state(
-    connection: Connection, *, user: str | None = None, offset: int = 0, limit: int = 100
-) -> Page[StateChange]:
-    """The changes of state of a user, or of all, the newest first."""
-    statement = _named(StateChange, state_changes, user)
-    rows, total = _newest(connection, statement, state_changes, offset, limit)
-    return Page([StateChange(*row) for row in rows], total)
-
-
-def all_actions(
-    connection: Connection,
-    *,
-    user: str | None = None,
-    kind: str | None = None,
-    offset: int = 0,
-    limit: int = 100,
-) -> Page[Action]:
-    """What was done to a user, or to all, the newest first; of one kind, or of all."""
-    statement = _named(Action, actions, user)
-    if kind is not None:
-        statement = statement.where(actions.c.kind == kind)
-    rows, total = _newest(connection, statement, actions, offset, limit)
-    return Page([Action(*row) for row in rows], total)
-
-
-def happened(
-    connection: Connection,
-    *,
-    names: Collection[str] | None = None,
-    kind: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    offset: int = 0,
-    limit: int = 100,
-) -> Page[StateChange | Action]:
-    """Changes of state and what was done, the newest first.
-
-    Of the users of these names, or of all and of nobody. `kind` is that of actions, or
-    STATE_CHANGED.
-    """
-    ids = None if names is None else user_ids(connection, names)
-    parts = []
-    for table, wanted in ((state_changes, kind in (None, STATE_CHANGED)), (actions, True)):
-        conditions = _within(table.c.time, since, until)
-        if ids is not None:
-            conditions.append(table.c.user_id.in_(bindparam(None, ids, literal_execute=True)))
-        if table is actions and kind is not None:
-            conditions.append(table.c.kind == kind)
-        if wanted:
-            chosen = select(literal(table.name).label("of"), table.c.id, table.c.time)
-            parts.append(chosen.where(*conditions))
-    both = union_all(*parts).subquery()
-    total = connection.scalar(select(func.count()).select_from(both))
-    order = (both.c.time.desc(), both.c.of, both.c.id.desc())
-    found = select(both.c.of, both.c.id).order_by(*order).offset(offset).limit(limit)
-    places = [(of, number) for of, number in connection.execute(found)]
-    rows = {
-        **_by_id(connection, StateChange, state_changes, places),
-        **_by_id(connection, Action, actions, places),
-    }
-    return Page([rows[place] for place in places], total or 0)
-
-
-def user_ids(connection: Connection, names: Collection[str]) -> list[int]:
-    """The numbers of users; who is unknown has none."""
-    ordered = sorted(names)
-    found: list[int] = []
-    for start in range(0, len(ordered), _MANY):
-        some = ordered[start : start + _MANY]
-        found += connection.scalars(select(users.c.id).where(users.c.name.in_(some)))
-    return found
 
 
 def summary(
@@ -465,79 +288,12 @@ def last_records(connection: Connection) -> list[Record]:
     return found
 
 
-def pack(found: Summary) -> bytes:
-    """A summary as it is stored: JSON, compressed.
-
-    Of one whose names are so long that reading it would take its time, the lighter half of
-    all that is listed is left out until it is short enough.
-    """
-    text = json.dumps(asdict(found), separators=(",", ":")).encode()
-    while len(text) > MOST_SUMMARY_BYTES and len(found.folders) > 1:
-        found = _half(found)
-        text = json.dumps(asdict(found), separators=(",", ":")).encode()
-    return zlib.compress(text, 1)
-
-
-def unpack(data: bytes) -> Summary:
-    """The summary in what `pack` made."""
-    return load_summary(json.loads(zlib.decompress(data)))
-
-
-def _half(found: Summary) -> Summary:
-    return replace(
-        found,
-        folders=found.folders[: len(found.folders) // 2],
-        largest=found.largest[: len(found.largest) // 2],
-        junk_places=found.junk_places[: len(found.junk_places) // 2],
-    )
-
-
-def _run(row: Row[Any]) -> Run:
-    values = dict(row._mapping)
-    return Run(**{**values, "counts": json.loads(values["counts"])})
+def columns_of(kind: type[Any], table: Table) -> Select[Any]:
+    """The columns of a table that have the names of the fields of a kind of row."""
+    return select(*(table.c[name] for name in kind.__dataclass_fields__)).select_from(table)
 
 
 def _latest() -> Select[Any]:
     names = [name for name in Latest.__dataclass_fields__ if name != "user"]
     columns = [users.c.name, *(latest.c[name] for name in names)]
     return select(*columns).join_from(latest, users, users.c.id == latest.c.user_id)
-
-
-def _columns(kind: type[Any], table: Table) -> Select[Any]:
-    return select(*(table.c[name] for name in kind.__dataclass_fields__)).select_from(table)
-
-
-def _named(kind: type[Any], table: Table, user: str | None) -> Select[Any]:
-    """The columns of a kind of row, with the user's name: of that user, or of all and nobody."""
-    columns = (
-        users.c.name if name == "user" else table.c[name] for name in kind.__dataclass_fields__
-    )
-    statement = select(*columns).join_from(
-        table, users, users.c.id == table.c.user_id, isouter=True
-    )
-    return statement if user is None else statement.where(users.c.name == user)
-
-
-def _within(
-    column: ColumnElement[Any], since: datetime | None, until: datetime | None
-) -> list[ColumnElement[bool]]:
-    after = [] if since is None else [column >= since]
-    return after if until is None else [*after, column < until]
-
-
-def _by_id(
-    connection: Connection, kind: type[Any], table: Table, places: Collection[tuple[str, int]]
-) -> dict[tuple[str, int], Any]:
-    """The rows of one table at some places, each a table's name and a number."""
-    numbers = [number for of, number in places if of == table.name]
-    statement = _named(kind, table, None).add_columns(table.c.id).where(table.c.id.in_(numbers))
-    return {(table.name, row[-1]): kind(*row[:-1]) for row in connection.execute(statement)}
-
-
-def _newest(
-    connection: Connection, statement: Select[Any], table: Table, offset: int, limit: int
-) -> tuple[Sequence[Any], int]:
-    total = connection.scalar(select(func.count()).select_from(statement.subquery()))
-    order = (table.c.time.desc(), table.c.id.desc())
-    found = connection.execute(statement.order_by(*order).offset(offset).limit(limit))
-    return found.all(), total or 0

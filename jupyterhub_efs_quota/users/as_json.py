@@ -22,7 +22,8 @@ from .change import Change
 from .own_quota import OwnQuota
 
 if TYPE_CHECKING:  # the database is for who has one
-    from ..history.reading import Point, StateChange
+    from ..history.happened import StateChange
+    from ..history.reading import Point
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from datetime import datetime
 from markupsafe import Markup, escape
 
 from ..history.events import Action, ActionKind
-from ..history.reading import StateChange
+from ..history.happened import StateChange
 from .words import name, number, size
 
 

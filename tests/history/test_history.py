@@ -10,7 +10,7 @@ from jupyterhub_efs_quota.history.events import Action, Run
 from jupyterhub_efs_quota.history.place import file_system, of_the_network, whole_url
 from jupyterhub_efs_quota.history.recorder import Recorder
 from jupyterhub_efs_quota.quota.record import State
-from jupyterhub_efs_quota.history import reading
+from jupyterhub_efs_quota.history import packing
 from jupyterhub_efs_quota.quota.summary import Folder, LargeFile, Summary, Sums
 from jupyterhub_efs_quota.quota.usage import Usage
 
@@ -263,12 +263,12 @@ def test_a_summary_of_the_longest_names_is_cut_to_its_heaviest_half_until_it_is_
     folders = tuple(Folder(f"{n:03}{name * 16}", sums, 1, 5) for n in range(300))
     largest = tuple(LargeFile(f"{n:03}{name * 16}", 1, 2, 3) for n in range(100))
     found = replace(a_summary(0), folders=folders, largest=largest)
-    left = reading.unpack(reading.pack(found))
+    left = packing.unpack(packing.pack(found))
     assert left.folders == folders[: len(left.folders)] and len(left.folders) in range(10, 40)
     assert left.largest == largest[: len(left.largest)] and left.largest
     assert left.types == found.types
     usual = replace(found, folders=folders[:20], largest=largest[:20])
-    assert reading.unpack(reading.pack(usual)) == usual
+    assert packing.unpack(packing.pack(usual)) == usual
 
 
 def test_the_summary_nearest_to_a_time_is_found(history):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_efs_quota.history import queue as module
-from jupyterhub_efs_quota.history import reading, writing
+from jupyterhub_efs_quota.history import runs, writing
 from jupyterhub_efs_quota.history.database import Database
 from jupyterhub_efs_quota.history.events import Action, Judged, Measurement, Run, decode, encode
 from jupyterhub_efs_quota.history.pending import Pending, left_behind
@@ -133,7 +133,7 @@ def test_whatever_fails_when_all_are_written_in_order_and_none_twice(tmp_path_fa
         except OSError:
             pass
     with database.reading() as connection:
-        rows = reading.all_runs(connection, limit=10**6).rows
+        rows = runs.all_runs(connection, limit=10**6).rows
     database.close()
     assert [run.counts["n"] for run in reversed(rows)] == list(range(told))
     assert not list(place.glob("*.pending"))
@@ -246,7 +246,7 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_all_it_had_said_was_writte
         database = Database(whole_url(url))
         database.open()
         with database.reading() as connection:
-            rows = reading.all_runs(connection, limit=10**6).rows
+            rows = runs.all_runs(connection, limit=10**6).rows
         database.close()
         got = [run.counts["n"] for run in reversed(rows)]
         assert got == sorted(set(got))

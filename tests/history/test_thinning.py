@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from jupyterhub_efs_quota.history import reading, thinning, writing
+from jupyterhub_efs_quota.history import happened, reading, runs, thinning, writing
 from jupyterhub_efs_quota.history.events import Action, Judged, Measurement, Run
 from jupyterhub_efs_quota.history.tables import measurements, summaries
 from jupyterhub_efs_quota.history.thinning import (
@@ -189,9 +189,9 @@ def test_old_summaries_runs_actions_and_changes_go_and_the_last_summary_stays(da
     with database.reading() as connection:
         left = connection.execute(select(summaries.c.started).order_by(summaries.c.started))
         assert list(left.scalars()) == [old + 40 * DAY, NOW]
-        assert reading.all_runs(connection).total == 1
-        assert reading.all_actions(connection).total == 2
-        assert reading.changes_of_state(connection).total == 4
+        assert runs.all_runs(connection).total == 1
+        assert happened.all_actions(connection).total == 2
+        assert happened.changes_of_state(connection).total == 4
 
 
 def test_a_history_thins_once_a_day_whoever_is_first(start, url, clock):

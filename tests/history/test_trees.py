@@ -7,7 +7,8 @@ import pytest
 
 from jupyterhub_efs_quota.board import Board
 from jupyterhub_efs_quota.directories import Directories
-from jupyterhub_efs_quota.history import reading
+from jupyterhub_efs_quota.history import history as module
+from jupyterhub_efs_quota.history import packing, reading
 from jupyterhub_efs_quota.history.asking import Asking
 from jupyterhub_efs_quota.history.recorder import Recorder
 from jupyterhub_efs_quota.history.trees import Tree
@@ -63,12 +64,12 @@ def test_who_is_gone_from_the_hub_is_not_asked_about(history):
 
 
 def test_a_summary_that_cannot_be_read_keeps_none_of_the_others_away(history, monkeypatch):
-    pack = reading.pack
-    monkeypatch.setattr(reading, "pack", lambda summary: zlib.compress(b"{}"))
+    pack = packing.pack
+    monkeypatch.setattr(module, "pack", lambda summary: zlib.compress(b"{}"))
     measure(history, NOW, "broken", usage=walked(10, 20))
-    monkeypatch.setattr(reading, "pack", lambda summary: b"nonsense")
+    monkeypatch.setattr(module, "pack", lambda summary: b"nonsense")
     measure(history, NOW, "worse", usage=walked(10, 20))
-    monkeypatch.setattr(reading, "pack", pack)
+    monkeypatch.setattr(module, "pack", pack)
     measure(history, NOW, "homer", usage=walked(10, 20))
     trees = known(history)
     assert [trees[user].summed_up for user in ("broken", "worse", "homer")] == [False, False, True]

@@ -15,7 +15,7 @@ from jupyterhub.tests.utils import public_url
 from jupyterhub_efs_quota.history.database import Database
 from jupyterhub_efs_quota.history.events import Measurement
 from jupyterhub_efs_quota.history.place import whole_url
-from jupyterhub_efs_quota.history.reading import pack
+from jupyterhub_efs_quota.history.packing import pack
 from jupyterhub_efs_quota.history.writing import write_events
 from jupyterhub_efs_quota.measure.summary.rules import Rules
 from jupyterhub_efs_quota.measure.task import Task

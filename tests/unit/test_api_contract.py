@@ -5,7 +5,8 @@ from openapi_spec_validator import validate
 
 from jupyterhub_efs_quota.board import Problem, Row
 from jupyterhub_efs_quota.history.events import Action, Run
-from jupyterhub_efs_quota.history.reading import Point, StateChange
+from jupyterhub_efs_quota.history.happened import StateChange
+from jupyterhub_efs_quota.history.reading import Point
 from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.quota.ahead import Lock
 from jupyterhub_efs_quota.quota.limits import Limit, Limits

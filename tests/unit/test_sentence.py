@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jupyterhub_efs_quota.freeing.desk import Job, Kind
 from jupyterhub_efs_quota.freeing.take import Errand
 from jupyterhub_efs_quota.history.events import Action
-from jupyterhub_efs_quota.history.reading import StateChange
+from jupyterhub_efs_quota.history.happened import StateChange
 from jupyterhub_efs_quota.quota.limits import Limits
 from jupyterhub_efs_quota.quota.record import Record
 from jupyterhub_efs_quota.users.as_json import plain as as_json
