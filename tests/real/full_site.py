@@ -143,6 +143,8 @@ class FullSite(Site):
             for server in self.servers(user):
                 path = f"servers/{server}" if server else "server"
                 self.ask(f"/hub/api/users/{user}/{path}", "DELETE")
+        # Who is stopping still cannot start another one.
+        self.wait(lambda: not any(self.servers(user) for user in USERS))
 
     def stop_server(self, user):
         self.ask(f"/hub/api/users/{user}/server", "DELETE")

@@ -37,7 +37,7 @@ def test_the_users_are_a_table_with_a_line_each(ask):
         ["homer@example.org", "ok"],
         ["root-of-the-hub", "ok"],
     ]
-    assert "11.7 KiB  9.8 KiB  120 %" in rows[0]
+    assert "11.7 KiB 9.8 KiB 120 %" in " ".join(rows[0].split())
     assert (empty, total, ran.code) == ("", "3 of 3 users", 0)
 
 

@@ -1,7 +1,5 @@
 """A change for many: what is planned is what is done, for each or not at all."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,7 +99,7 @@ def test_a_line_holds_for_a_record_that_would_show_the_same_and_for_no_other(sho
     limit = Limit(5) if many.how is How.RESET else None
     line = line_of(shown, changed(shown, many, limit, NOW, 0))
     after = changed(now, many, limit, NOW, 0)
-    same = line == replace(line_of(now, after), used=line.used)
+    same = line == line_of(now, after)._replace(used=line.used)
     assert still_holds(line, now, after) is same
 
 
