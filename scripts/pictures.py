@@ -45,6 +45,7 @@ _DRAWN = "#treemap .slice, #missing"
 _SLIDER = "#slide:not([hidden])"
 PICTURES = (
     *(Picture(f"mine-{user}", user, SERVICE, _DRAWN) for user in ("alice", "carol", "dave")),
+    Picture("locked-out", "carol", SERVICE, _DRAWN, down_to="#curve"),
     Picture("mine-bob", "bob", SERVICE, _DRAWN, down_to="#treemap"),
     Picture("mine-admin", "admin", SERVICE, _DRAWN),
     Picture("free-carol", "carol", f"{SERVICE}free", "#treemap .slice", down_to="#treemap"),
@@ -59,7 +60,8 @@ PICTURES = (
         ["#largest tr:nth-child(3) input", "#largest button", "#aside"],
     ),
     Picture("users", "admin", f"{SERVICE}users", down_to=""),
-    Picture("user", "admin", f"{SERVICE}users/carol", _DRAWN),
+    Picture("user", "admin", f"{SERVICE}users/carol", _DRAWN, down_to="#curve"),
+    Picture("user-whole", "admin", f"{SERVICE}users/carol", _DRAWN),
     Picture(
         "plan",
         "admin",
@@ -101,7 +103,7 @@ SHOWN = {
     "plan-wide-light": "change-quotas",
     "my-group-wide-light": "my-group",
     "jobs-wide-light": "jobs",
-    "mine-carol-wide-light": "locked-out",
+    "locked-out-wide-light": "locked-out",
     "settings-wide-light": "settings",
     "overview-wide-light": "overview",
     "hub-home-wide-light": "hub-home",
