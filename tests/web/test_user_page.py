@@ -193,6 +193,13 @@ async def test_a_reason_with_markup_is_text(pages, history):
     assert b"<img src=x" not in answer.body and b"&lt;img src=x" in answer.body
 
 
+async def test_a_reason_turns_no_text_around(pages, history):
+    await set_quota(pages, size="50Gi", reason="Thesis of \u202eanna")
+    assert history.flush(30)
+    text = (await pages.page("users/anna", "admin")).find("main").text
+    assert "\u202e" not in text and text.count("Thesis of \\u202eanna") == 2
+
+
 async def test_without_a_history_the_page_says_so_and_shows_the_rest(make_pages, no_history):
     pages = make_pages(no_history)
     pages.put("anna", ("course",))
