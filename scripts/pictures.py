@@ -108,6 +108,7 @@ SHOWN = {
     "overview-wide-light": "overview",
     "hub-home-wide-light": "hub-home",
     "free-carol-wide-light": "free-space",
+    "free-confirm-wide-light": "free-confirm",
     "spawn-wide-light": "spawn",
 }
 SIZES = {"wide": (1280, 700), "narrow": (320, 700)}
