@@ -661,7 +661,8 @@ def test_a_slow_store_is_asked_many_things_at_a_time(
     found, _ = alone(engine, home, library, environment=slow)
     assert (found["bytes"], found["files"]) == (4000, 4000)
     assert found["dirs"] == directories + 1
-    assert found["secs"] < 4000 * 0.002 / 6  # of the time that one after the other takes
+    # A third of what one after the other takes, on a machine that has other things to do.
+    assert found["secs"] < 4000 * 0.002 / 3
 
 
 def test_threads_are_as_many_as_allowed(home, slow, library):
