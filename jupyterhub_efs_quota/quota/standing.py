@@ -6,8 +6,8 @@ The state on record is that of the last judgement, and of no meaning for who has
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
+from .forecast import Amount
 from .record import Record, State
 
 NO_QUOTA = "no-quota"
@@ -18,24 +18,22 @@ STANDINGS = (
 )
 
 
-class Of(str, Enum):
-    """What a share is one of."""
-
-    BYTES = "bytes"
-    FILES = "files"
-
-
 @dataclass(frozen=True)
 class Share:
     """How much of a quota is used, 1.0 being all of it: of bytes or of files."""
 
     fraction: float
-    of: Of = Of.BYTES
+    of: Amount = Amount.BYTES
 
 
 def standing(record: Record) -> str:
     """The state in a word, or that there is no quota: one of STANDINGS."""
-    return record.quota_state.value if record.quota_enabled else NO_QUOTA
+    return word(record.quota_state, enforced=record.quota_enabled)
+
+
+def word(state: State, *, enforced: bool) -> str:
+    """The same, of a state and whether the quota is enforced."""
+    return state.value if enforced else NO_QUOTA
 
 
 def share(record: Record) -> Share | None:
@@ -45,5 +43,5 @@ def share(record: Record) -> Share | None:
     if record.quota_files and record.usage_files is not None:
         of_files = record.usage_files / record.quota_files
         if of_files > record.fraction_used:
-            return Share(of_files, Of.FILES)
+            return Share(of_files, Amount.FILES)
     return Share(record.fraction_used)

@@ -17,6 +17,7 @@ from ..hub.client import HubUser
 from ..quota.limits import Limit
 from ..quota.record import Record, State
 from ..quota.sizes import MOST
+from ..quota.standing import word
 from .change import Change, Wish, reset_quota, set_quota
 
 
@@ -49,6 +50,11 @@ class Standing(NamedTuple):
     until: datetime | None
     state: State
     enforced: bool
+
+    @property
+    def word(self) -> str:
+        """The state in a word, or that there is no quota."""
+        return word(self.state, enforced=self.enforced)
 
     @property
     def locked(self) -> bool:

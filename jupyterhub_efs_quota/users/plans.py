@@ -20,6 +20,8 @@ from .told import why
 
 log = logging.getLogger(__name__)
 
+# Said where the store did not answer while a quota was changed.
+UNSURE = "Whether the quota was changed is not known: look again."
 KEPT_FOR = timedelta(minutes=30)
 # Of all visitors together; each has a line for every user.
 MOST_PLANS = 8
@@ -147,5 +149,4 @@ async def _work(
 
 def why_not(error: EFSQuotaError) -> str:
     """Why a quota was not changed, for whoever asked for it, who need not know any path."""
-    unsure = " Whether the quota was changed is not known: look again."
-    return f"{why(error)}{unsure if isinstance(error, StoreError) else ''}"
+    return f"{why(error)} {UNSURE}" if isinstance(error, StoreError) else why(error)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..quota.forecast import Amount
 from ..quota.record import Record, State
 from ..quota.rescue import going_on
-from ..quota.standing import NO_QUOTA, Of, Share, share, standing
+from ..quota.standing import NO_QUOTA, Share, share, standing
 from ..quota.times import ago
 from ..words.figures import percent
 
@@ -81,7 +82,7 @@ def usage_view(record: Record, now: datetime, *, keeps_servers: bool = False) ->
         quota=None if exempt else record.quota_bytes,
         percent=min(100, round(used.fraction * 100)),
         shown_percent=percent(used.fraction),
-        of_files=used.of is Of.FILES,
+        of_files=used.of is Amount.FILES,
         files=record.usage_files,
         file_limit=None if exempt else record.quota_files or None,
         state=standing(record),

@@ -206,12 +206,7 @@ async def test_the_page_says_where_a_user_is_with_a_rescue(emptied, look, width,
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 async def test_lab_opens_on_a_full_home_without_a_word_of_trouble(emptied, look):
     site = emptied
-    site.full("bart")
-    site.locked("bart")
-    page = await look("bart")
-    await page.click("#rescue-start")
-    await page.wait_for_url("**/user/bart/lab**", timeout=300_000)
-    await page.wait_for_selector(".jp-Launcher-body")
+    _, page = await lab_in_a_rescue(site, look)
 
     def keeps_layout(answer):
         return answer.request.method == "PUT" and "/lab/api/workspaces/" in answer.url
@@ -228,13 +223,7 @@ async def test_lab_opens_on_a_full_home_without_a_word_of_trouble(emptied, look)
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 async def test_a_notebook_that_was_never_opened_opens_as_soon_as_there_is_room(emptied, look):
-    site = emptied
-    home = site.full("bart")
-    site.locked("bart")
-    page = await look("bart")
-    await page.click("#rescue-start")
-    await page.wait_for_url("**/user/bart/lab**", timeout=300_000)
-    await page.wait_for_selector(".jp-Launcher-body")
+    home, page = await lab_in_a_rescue(emptied, look)
     (home / "filler").unlink()
 
     def checkpoint(answer):
@@ -267,6 +256,17 @@ async def test_a_user_is_back_by_the_page_alone_in_a_browser(emptied, look):
     await page.goto(f"{site.url}/hub/spawn/homer")
     await page.wait_for_url("**/user/homer/lab**", timeout=300_000)
     assert "EFS_QUOTA_RESCUE" not in site.environment("homer")
+
+
+async def lab_in_a_rescue(site, look):
+    """The full home of a user in lockout, and Lab in the rescue server that they have started."""
+    home = site.full("bart")
+    site.locked("bart")
+    page = await look("bart")
+    await page.click("#rescue-start")
+    await page.wait_for_url("**/user/bart/lab**", timeout=300_000)
+    await page.wait_for_selector(".jp-Launcher-body")
+    return home, page
 
 
 async def picture(page, name):

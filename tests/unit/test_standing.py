@@ -12,7 +12,8 @@ from jupyterhub_efs_quota.hub.client import HubUser
 from jupyterhub_efs_quota.metrics.users import families
 from jupyterhub_efs_quota.overview.totals import totals
 from jupyterhub_efs_quota.quota.record import Record, State
-from jupyterhub_efs_quota.quota.standing import NO_QUOTA, STANDINGS, Of, Share, share, standing
+from jupyterhub_efs_quota.quota.forecast import Amount
+from jupyterhub_efs_quota.quota.standing import NO_QUOTA, STANDINGS, Share, share, standing
 from jupyterhub_efs_quota.users.as_csv import HEADER, csv_row, csv_text
 from jupyterhub_efs_quota.users.as_json import row_json
 from jupyterhub_efs_quota.users.table import Wanted, table
@@ -63,7 +64,7 @@ def used(**fields):
     [
         (used(), Share(0.3)),
         (used(usage_files=900), Share(0.3)),
-        (used(usage_files=900, quota_files=1000), Share(0.9, Of.FILES)),
+        (used(usage_files=900, quota_files=1000), Share(0.9, Amount.FILES)),
         (used(usage_files=100, quota_files=1000), Share(0.3)),
         (used(usage_files=None, quota_files=1000), Share(0.3)),
         (used(usage_files=900, quota_files=1000, quota_enabled=False), None),

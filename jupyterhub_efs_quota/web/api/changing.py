@@ -13,6 +13,7 @@ from ...board import Row
 from ...errors import HomeError, LockHeld, StoreError
 from ...users.as_json import change_json
 from ...users.change import Change, Wish
+from ...users.plans import UNSURE
 from ...users.told import why
 from .call import Answer, Call
 from .users import shown
@@ -70,8 +71,6 @@ async def _change(call: Call, row: Row, work: Callable[[], Change]) -> Answer:
     except StoreError as error:
         call.parts.failed(error)
         reason = error if call.administers else why(error)
-        raise web.HTTPError(
-            503, "%s", f"{reason} Whether the quota was changed is not known: look again."
-        ) from None
+        raise web.HTTPError(503, "%s", f"{reason} {UNSURE}") from None
     log.info("%s changes a quota: %s", call.visitor.called, change.sentence)
     return Answer(change_json(change, await shown(call, row)))

@@ -12,7 +12,7 @@ from ...history.events import Outcome
 from ...quota.forecast import Amount, Outlook
 from ...quota.record import COMMON_FIELDS, OWN_FIELDS, State
 from ...quota.rescue import End
-from ...quota.standing import STANDINGS, Of
+from ...quota.standing import STANDINGS
 from ...users.explain import Cause, WouldChange
 
 Schema = dict[str, Any]
@@ -167,7 +167,7 @@ SCHEMAS: dict[str, Schema] = {
     "Share": thing(
         "The larger of the shares of bytes and of files, where there is a limit on these.",
         fraction=said(NUMBER, "1 is all of it. Of bytes it is `fraction_used` of the record."),
-        of=one_of(Of),
+        of=one_of(Amount),
     ),
     "QuotaThen": thing(
         "What the settings give when `until` of the quota has come, and how the user stands then"
