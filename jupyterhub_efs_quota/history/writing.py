@@ -374,7 +374,9 @@ def _growth(
     then = func.coalesce(before.scalar_subquery(), first.scalar_subquery())
     found = connection.execute(select(asked.c.one, then))
     return {
-        user: newest[user][1].counted - counted for user, counted in found if counted is not None
+        user: _within(newest[user][1].counted) - counted
+        for user, counted in found
+        if counted is not None
     }
 
 
@@ -415,9 +417,11 @@ def _run(event: Run) -> Row:
 
 def _whole(number: int | None) -> int | None:
     """A number that a column takes: a hand may have written any into a control file."""
-    if number is None or -_MOST_INTEGER <= number <= _MOST_INTEGER:
-        return number
-    return _MOST_INTEGER if number > 0 else -_MOST_INTEGER
+    return None if number is None else _within(number)
+
+
+def _within(number: int) -> int:
+    return max(-_MOST_INTEGER, min(number, _MOST_INTEGER))
 
 
 def _in_order(rows: Mapping[Any, Row]) -> list[Row]:

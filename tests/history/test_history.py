@@ -66,6 +66,15 @@ def test_the_table_knows_the_growth_of_30_days(history):
     assert [row.user for row in page.rows] == ["homer", "marge"]
 
 
+def test_a_number_that_no_column_takes_loses_no_measurement_and_no_growth(history):
+    # A hand may have written it into the control file.
+    measure(history, NOW, size=100)
+    measure(history, NOW + DAY, size=2**79)
+    row = told(history).latest("homer")
+    assert (row.measured, row.counted) == (NOW + DAY, 2**63 - 1)
+    assert row.month_growth == 2**63 - 1 - 100
+
+
 def test_an_older_measurement_that_comes_late_changes_no_row_of_the_table(history):
     measure(history, NOW + DAY, size=500)
     told(history)
